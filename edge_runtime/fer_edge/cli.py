@@ -1,0 +1,105 @@
+"""The command `fer-edge`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import click
+import cv2
+
+from fer_edge import interpreter, sinks
+from fer_edge.classifier import Classifier
+from fer_edge.command import Group, warn
+from fer_edge.detectors import open_detector
+from fer_edge.loop import Loop
+from fer_edge.loop import run as run_loop
+from fer_edge.models import shipped_model
+from fer_edge.sources import open_source
+from fer_edge.summary import Summary
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fer-edge")
+def main() -> None:
+    """Recognise facial expressions on the device."""
+
+
+@main.command()
+@click.option(
+    "--source",
+    required=True,
+    metavar="SOURCE",
+    help="demo, picamera2, a camera's number, or the path of an image, a folder of images or a video.",
+)
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="A .tflite that fer-convert wrote.  [default: the shipped one]"
+)
+@click.option(
+    "--output",
+    default="console",
+    show_default=True,
+    type=click.Choice(sinks.REGISTRY.names()),
+    help="console: a readable line a frame; jsonl: one JSON object a line.",
+)
+@click.option("--frames", type=click.IntRange(1), help="Stop after so many frames.")
+@click.option(
+    "--threads", type=click.IntRange(1, 64), help="Of the classifier.  [default: all cores but one, at most 4]"
+)
+@click.option(
+    "--runtime",
+    type=click.Choice([runtime.name for runtime in interpreter.RUNTIMES]),
+    help="The only interpreter to use.  [default: the first that is installed]",
+)
+def run(
+    source: str, model: Path | None, output: str, frames: int | None, threads: int | None, runtime: str | None
+) -> None:
+    """Name the expressions of all faces in each frame.
+
+    Results go to stdout, messages and the closing summary to stderr. Ctrl-C and SIGTERM end the run cleanly.
+    """
+    # What OpenCV cannot open or decode is told by our own errors, in one line.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    stop = _stop_on_signals()
+    opened = open_source(source, stop)
+    classifier = Classifier.load(model or shipped_model(), threads=threads, runtime=runtime)
+    loop = Loop(open_detector("haar"), classifier)
+    summary = Summary()
+    try:
+        with opened, _until_reader_leaves():
+            run_loop(opened, loop, [sinks.open_sink(output)], summary, limit=frames, stop=stop)
+    finally:
+        for reason in opened.skipped:
+            warn(f"skipped: {reason}")
+        click.echo(summary, err=True)
+        if opened.skipped:
+            click.echo(f"{len(opened.skipped)} skipped", err=True)
+
+
+def _stop_on_signals() -> threading.Event:
+    """Let the first Ctrl-C or SIGTERM end the loop after its frame, the second end the program."""
+    stop = threading.Event()
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    return stop
+
+
+@contextlib.contextmanager
+def _until_reader_leaves() -> Iterator[None]:
+    """End quietly where stdout is a pipe whose reader has gone, as with `| head`."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,32 @@
+"""Face detectors by name, one module each.
+
+A module gives `create() -> Detector`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fer_edge.box import Box
+from fer_edge.preprocessing import Pixels
+from fer_edge.registry import Registry
+
+REGISTRY = Registry(__name__, "detector")
+
+
+class Detector(Protocol):
+    """Finds faces in grey pictures."""
+
+    def detect(self, gray: Pixels) -> list[Box]:
+        """Give the faces in a picture [H, W] uint8, in its pixels, within its borders, in no particular order."""
+        ...
+
+
+def open_detector(name: str) -> Detector:
+    """Make a detector with its default settings.
+
+    Raises:
+        UsageError: The name is not known.
+    """
+    detector: Detector = REGISTRY.load(name).create()
+    return detector

@@ -1,0 +1,77 @@
+"""The Haar cascade of Viola and Jones (2001) that comes with OpenCV's wheel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from fer_edge.box import Box
+from fer_edge.errors import FerError
+from fer_edge.preprocessing import Pixels
+
+
+@dataclass(frozen=True)
+class HaarSettings:
+    """How to search.
+
+    Attributes:
+        cascade: File name in OpenCV's cascade folder, or a path.
+        scale_factor: Ratio between the sizes searched, above 1; larger is faster and misses more.
+        neighbors: Hits that must agree on a face; larger misses more and invents less.
+        smallest: Smallest face, as a fraction of the picture's shorter side, 0..1.
+        working_width: A wider picture is reduced to this many pixels for the search.
+    """
+
+    cascade: str = "haarcascade_frontalface_default.xml"
+    scale_factor: float = 1.2
+    neighbors: int = 5
+    smallest: float = 0.1
+    working_width: int = 640
+
+
+class HaarDetector:
+    """Searches the whole picture at every size."""
+
+    def __init__(self, settings: HaarSettings = HaarSettings()) -> None:
+        """Load the cascade.
+
+        Raises:
+            FerError: OpenCV does not take the cascade file.
+        """
+        self.settings = settings
+        folder = Path(cv2.data.haarcascades)  # type: ignore[attr-defined]  # missing in the wheel's own stubs
+        path = folder / settings.cascade  # an absolute path stays as it is
+        self._cascade = cv2.CascadeClassifier()
+        if not path.is_file() or not self._cascade.load(str(path)):
+            raise FerError(
+                f"{path} is not a cascade that OpenCV {cv2.__version__} reads; opencv-python must be below 5"
+            )
+
+    def detect(self, gray: Pixels) -> list[Box]:
+        """Give the faces in a picture; see `Detector`."""
+        rows, columns = gray.shape
+        reduction = max(1.0, columns / self.settings.working_width)
+        if reduction > 1:
+            small = (self.settings.working_width, max(1, round(rows / reduction)))
+            gray = cv2.resize(gray, small, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        smallest = max(1, round(min(gray.shape) * self.settings.smallest))
+        found = self._cascade.detectMultiScale(
+            gray,
+            scaleFactor=self.settings.scale_factor,
+            minNeighbors=self.settings.neighbors,
+            minSize=(smallest, smallest),
+        )
+        boxes = (Box(*(round(int(value) * reduction) for value in box)) for box in found)
+        return [_within(box, columns, rows) for box in boxes]
+
+
+def _within(box: Box, columns: int, rows: int) -> Box:
+    """Keep rounding from pushing a box over the border."""
+    return Box(box.x, box.y, min(box.width, columns - box.x), min(box.height, rows - box.y))
+
+
+def create() -> HaarDetector:
+    """Make the detector with its default settings."""
+    return HaarDetector()

@@ -1,0 +1,184 @@
+"""One adapter over the TFLite interpreters; the only module that imports any of them.
+
+Tried in this order: LiteRT (`ai_edge_litert`), its predecessor `tflite_runtime`, and the copy inside TensorFlow. What
+differs between them (names, threads, quantised tensors, error texts) ends here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_edge.errors import FerError, ModelError, UsageError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """An interpreter package.
+
+    Attributes:
+        name: As in `--runtime` and in a model's `minimum_runtime`.
+        module: The module that holds its `Interpreter`.
+        distribution: The package's name for pip, which also tells its version.
+    """
+
+    name: str
+    module: str
+    distribution: str
+
+    @property
+    def version(self) -> str:
+        """Version of the installed package. Raises `importlib.metadata.PackageNotFoundError` where it is absent."""
+        return importlib.metadata.version(self.distribution)
+
+    def load(self) -> Any:
+        """Import the package's `Interpreter` class. Raises `ImportError`."""
+        return importlib.import_module(self.module).Interpreter
+
+
+RUNTIMES = (
+    Runtime("litert", "ai_edge_litert.interpreter", "ai-edge-litert"),
+    Runtime("tflite-runtime", "tflite_runtime.interpreter", "tflite-runtime"),
+    Runtime("tensorflow", "tensorflow.lite.python.interpreter", "tensorflow"),
+)
+
+
+def default_threads() -> int:
+    """Threads for the classifier: all cores of this process but one for the camera, at most four.
+
+    An interpreter with more threads than free cores collapses to a fraction of its speed.
+    """
+    return max(1, min(4, len(os.sched_getaffinity(0)) - 1))
+
+
+def find_runtime(name: str | None = None) -> tuple[Runtime, Any]:
+    """Give the first interpreter that imports.
+
+    Args:
+        name: Only this one of `RUNTIMES`.
+
+    Returns:
+        The runtime and its `Interpreter` class.
+
+    Raises:
+        UsageError: The name is not known.
+        FerError: None can be imported.
+    """
+    wanted = [runtime for runtime in RUNTIMES if name in (None, runtime.name)]
+    if not wanted:
+        raise UsageError(f"no runtime is called {name!r}; there are {', '.join(r.name for r in RUNTIMES)}")
+    failures = []
+    for runtime in wanted:
+        try:
+            return runtime, runtime.load()
+        except ImportError as error:
+            failures.append(f"{runtime.name}: {error}")
+    raise FerError(
+        f"no TFLite interpreter can be imported ({'; '.join(failures)}): "
+        f"install one, such as 'pip install {wanted[0].distribution}'"
+    )
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """The input or output of a model.
+
+    Attributes:
+        index: The interpreter's number for it.
+        shape: Sizes, the batch first.
+        dtype: float32, int8 or uint8.
+        scale: A quantised value q stands for `(q - zero_point) * scale`; 0 where the tensor is float.
+        zero_point: See `scale`.
+    """
+
+    index: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float
+    zero_point: int
+
+    def quantize(self, values: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """Turn real values into what the tensor holds, rounding half to even and saturating."""
+        if not self.scale:
+            return values.astype(self.dtype, copy=False)
+        limits = np.iinfo(self.dtype)
+        steps = np.rint(values / np.float64(self.scale)) + self.zero_point
+        quantized: npt.NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        return quantized
+
+    def dequantize(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Turn what the tensor holds into real values."""
+        if not self.scale:
+            return np.asarray(stored, np.float32)
+        return ((stored.astype(np.int32) - self.zero_point) * self.scale).astype(np.float32)
+
+
+class Interpreter:
+    """A loaded model with one input and one output, whichever package runs it.
+
+    Attributes:
+        runtime: The package.
+        threads: Threads it was made with.
+        input: The input tensor.
+        output: The output tensor.
+    """
+
+    def __init__(self, model: bytes, *, threads: int | None = None, runtime: str | None = None) -> None:
+        """Load a model.
+
+        Args:
+            model: The bytes of a TFLite file.
+            threads: Fixed for the interpreter's life; by default `default_threads()`.
+            runtime: Name of the only package to use.
+
+        Raises:
+            ModelError: The package does not take the model.
+            FerError: No package can be imported.
+            UsageError: The runtime's name is not known.
+        """
+        self.runtime, make = find_runtime(runtime)
+        self.threads = threads or default_threads()
+        try:
+            self._interpreter = make(model_content=model, num_threads=self.threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ModelError(f"{self.runtime.name} {self.runtime.version} cannot load the model: {reason}") from error
+        self.input = self._only(self._interpreter.get_input_details(), "input")
+        self.output = self._only(self._interpreter.get_output_details(), "output")
+        self._invoke: Callable[[], None] = self._interpreter.invoke
+
+    def run(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Run the model once.
+
+        Args:
+            stored: `input.shape` and `input.dtype`: quantised where the model is.
+
+        Returns:
+            A copy of the output, `output.shape` and `output.dtype`.
+        """
+        self._interpreter.set_tensor(self.input.index, stored)
+        self._invoke()
+        result: npt.NDArray[Any] = self._interpreter.get_tensor(self.output.index)
+        return result
+
+    @staticmethod
+    def _only(details: list[dict[str, Any]], what: str) -> Tensor:
+        if len(details) != 1:
+            raise ModelError(f"the model has {len(details)} {what}s, ours have one")
+        detail = details[0]
+        scale, zero_point = detail["quantization"]
+        return Tensor(
+            index=int(detail["index"]),
+            shape=tuple(int(size) for size in detail["shape"]),
+            dtype=np.dtype(detail["dtype"]),
+            scale=float(scale),
+            zero_point=int(zero_point),
+        )

@@ -1,0 +1,91 @@
+"""The loop: frame, faces, tracks, probabilities, result."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+
+from fer_edge.classifier import Classifier
+from fer_edge.detectors import Detector
+from fer_edge.sinks import Sink
+from fer_edge.summary import Summary
+from fer_edge.tracker import IouTracker
+from fer_edge.types import Face, Frame, Result, StageTimes
+
+
+class Loop:
+    """Turns frames into results, one at a time.
+
+    Example:
+        >>> loop = Loop(open_detector("haar"), Classifier.load(shipped_model()))
+        >>> with open_source("demo") as source:
+        ...     for frame in source:
+        ...         print(loop.process(frame).faces)
+    """
+
+    def __init__(self, detector: Detector, classifier: Classifier, tracker: IouTracker | None = None) -> None:
+        """Join the stages; without a tracker, a new one follows faces by overlap."""
+        self.detector = detector
+        self.classifier = classifier
+        self.tracker = tracker or IouTracker()
+
+    def process(self, frame: Frame) -> Result:
+        """Find, follow and classify all faces of a frame."""
+        taken = time.perf_counter_ns()
+        tracks = self.tracker.update(self.detector.detect(frame.gray))
+        found = time.perf_counter_ns()
+        faces = tuple(
+            Face(track.number, track.box, self.classifier.classify(frame.gray, track.box)) for track in tracks
+        )
+        done = time.perf_counter_ns()
+        return Result(
+            frame=frame.index,
+            time=frame.captured_at,
+            source=frame.source,
+            age_ms=(time.monotonic_ns() - frame.captured_ns) / 1e6,
+            dropped=frame.dropped,
+            faces=faces,
+            ms=StageTimes(
+                capture=frame.capture_ms,
+                detect=(found - taken) / 1e6,
+                classify=(done - found) / 1e6,
+                total=frame.capture_ms + (done - taken) / 1e6,
+            ),
+        )
+
+
+def run(
+    frames: Iterable[Frame],
+    loop: Loop,
+    sinks: Sequence[Sink],
+    summary: Summary,
+    *,
+    limit: int | None = None,
+    stop: threading.Event | None = None,
+) -> None:
+    """Run the loop until the frames end, the limit is reached or `stop` is set.
+
+    Args:
+        frames: From a source.
+        loop: The stages.
+        sinks: Take each result in turn.
+        summary: Counts each result; complete even where this raises.
+        limit: Frames to process at most.
+        stop: Ends the loop after the frame at hand.
+
+    Raises:
+        FerError: The source or a sink fails.
+    """
+    with summary:
+        if limit == 0:
+            return
+        for number, frame in enumerate(frames, start=1):
+            if stop is not None and stop.is_set():
+                return
+            result = loop.process(frame)
+            summary.add(result)
+            for sink in sinks:
+                sink.write(result)
+            if number == limit:
+                return

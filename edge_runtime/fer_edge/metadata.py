@@ -1,0 +1,218 @@
+"""The contract in the model file: what a `.tflite` of ours says of itself.
+
+A TFLite file may carry associated files: a ZIP archive appended to the flatbuffer, which every interpreter ignores
+(https://ai.google.dev/edge/litert/models/metadata). Ours holds `metadata.json`, the fields of `ModelMetadata`, and
+`labels.txt`, one label a line. This module is the only one that reads or writes them.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from fer_edge import files
+from fer_edge.errors import ModelError
+
+FORMAT_VERSION = 1
+METADATA_NAME = "metadata.json"
+LABELS_NAME = "labels.txt"
+_FLATBUFFER_IDENTIFIER = b"TFL3"
+_LARGEST_MEMBER = 1 << 20
+
+Side = Annotated[int, Meta(ge=8, le=1024)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+Name = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class InputSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a face becomes the model's input; `fer_edge.preprocessing` does what this says.
+
+    Attributes:
+        height: Rows of the input, pixels.
+        width: Columns of the input, pixels.
+        channels: 1 or 3. Faces are grey: with 3 the same luma stands in each channel.
+        color: "gray" for 1 channel, "rgb" for 3.
+        scale: A pixel p of 0..255 becomes `p * scale + offset`.
+        offset: See `scale`.
+        face_size: Side in pixels of the faces that the model was trained on, where smaller than the input. Each face
+            is first brought to it, so that the model sees on the device the sharpness that it saw in training.
+        margin: Added to each side of the detector's box, as a fraction of that side.
+    """
+
+    height: Side
+    width: Side
+    channels: Literal[1, 3]
+    color: Literal["gray", "rgb"]
+    scale: Annotated[float, Meta(gt=0, le=1)]
+    offset: Annotated[float, Meta(ge=-255, le=255)]
+    face_size: Side | None = None
+    margin: Annotated[float, Meta(ge=0, le=1)] = 0.0
+
+    def __post_init__(self) -> None:
+        """Hold the number of channels and the colour order together."""
+        if self.color != ("gray" if self.channels == 1 else "rgb"):
+            raise ValueError(f"{self.channels} channels do not go with the colour {self.color!r}")
+
+
+class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often a model was right on a named split.
+
+    Attributes:
+        split: Name of the split, such as "public".
+        correct: Number of images whose most probable label is the true one.
+        total: Number of images.
+        low: Lower end of the 95 % Wilson score interval of `correct / total`.
+        high: Its upper end.
+    """
+
+    split: str
+    correct: Annotated[int, Meta(ge=0)]
+    total: Annotated[int, Meta(ge=1)]
+    low: Fraction
+    high: Fraction
+
+    @property
+    def value(self) -> float:
+        """Fraction of right answers, 0..1."""
+        return self.correct / self.total
+
+    def __str__(self) -> str:
+        """Give percent with the interval: `66.0 % (64.4 to 67.5) of 3589 on public`."""
+        return (
+            f"{100 * self.value:.1f} % (95 %: {100 * self.low:.1f} to {100 * self.high:.1f}) "
+            f"of {self.total} on {self.split}"
+        )
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a model comes from.
+
+    Attributes:
+        run: Name of the training run.
+        architecture: Name of the architecture, such as "mobilenetv2".
+        data: Name of the training data.
+        data_sha256: Fingerprint of the training data's pixels, labels and splits.
+        created: UTC date and time of the conversion, ISO 8601.
+        versions: Packages that made the file, name to version.
+    """
+
+    run: Name
+    architecture: Name
+    data: Name
+    data_sha256: str
+    created: str
+    versions: dict[str, str]
+
+
+class ModelMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that the runtime, the benchmark and a reader need to know of a model.
+
+    Attributes:
+        format_version: Version of this description; a reader refuses a newer one.
+        name: Name of the model with its recipe, as in the file name.
+        recipe: How it was converted: "fp32", "int8".
+        labels: Expressions in the order of the model's output.
+        input: How a face becomes the model's input.
+        parameters: Number of weights of the float model.
+        minimum_runtime: Lowest TFLite release, by TensorFlow's numbers, that has all operators of this file.
+        accuracy: Of this file, not of its float parent; absent where it was not measured.
+        origin: Where the model comes from.
+    """
+
+    format_version: Annotated[int, Meta(ge=1)] = FORMAT_VERSION
+    name: Name
+    recipe: Name
+    labels: Annotated[tuple[Name, ...], Meta(min_length=2, max_length=100)]
+    input: InputSpec
+    parameters: Annotated[int, Meta(ge=1)]
+    minimum_runtime: str
+    accuracy: Accuracy | None = None
+    origin: Origin
+
+    def __post_init__(self) -> None:
+        """Refuse labels that stand twice or would break `labels.txt`."""
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("a label stands twice")
+        if any(label != label.strip() or not label.isprintable() for label in self.labels):
+            raise ValueError("a label has white space around it or control characters in it")
+
+    @classmethod
+    def of(cls, path: Path) -> ModelMetadata:
+        """Read the description of a model file. Raises what `read_model` raises."""
+        return read_model(path)[1]
+
+
+def attach(flatbuffer: bytes, metadata: ModelMetadata) -> bytes:
+    """Append a description to a TFLite flatbuffer; equal inputs give equal bytes."""
+    archive = io.BytesIO(flatbuffer)
+    with zipfile.ZipFile(archive, "a", zipfile.ZIP_STORED) as members:
+        for name, content in (
+            (METADATA_NAME, msgspec.json.format(msgspec.json.encode(metadata), indent=2)),
+            (LABELS_NAME, "".join(f"{label}\n" for label in metadata.labels).encode()),
+        ):
+            members.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), content)
+    return archive.getvalue()
+
+
+def read_model(path: Path) -> tuple[bytes, ModelMetadata]:
+    """Read a model file and its description.
+
+    Returns:
+        The file's bytes, which an interpreter takes as they are, and the description.
+
+    Raises:
+        FerError: The file cannot be read.
+        ModelError: It is not a TFLite file, is truncated, or carries no description that we understand.
+    """
+    content = files.read_bytes(path, "model")
+    if content[4:8] != _FLATBUFFER_IDENTIFIER:
+        raise ModelError(f"{path} is not a TFLite model (no {_FLATBUFFER_IDENTIFIER.decode()} mark at byte 4)")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as members:
+            described, labels = (_member(members, name) for name in (METADATA_NAME, LABELS_NAME))
+    except zipfile.BadZipFile as error:
+        raise ModelError(
+            f"{path} carries no {METADATA_NAME}: it was not written by fer-convert, or its end is cut off; "
+            "make a model that has it with 'fer-convert RUN --int8', or copy the file again"
+        ) from error
+    except KeyError as error:
+        raise ModelError(
+            f"{path} carries no {error.args[0]}: it was not written by fer-convert; "
+            "make a model that has it with 'fer-convert RUN --int8'"
+        ) from error
+    metadata = _decode(path, described)
+    if labels.decode(errors="replace").splitlines() != list(metadata.labels):
+        raise ModelError(f"{path}: {LABELS_NAME} and {METADATA_NAME} name different labels; convert the run again")
+    return content, metadata
+
+
+def _member(members: zipfile.ZipFile, name: str) -> bytes:
+    try:
+        info = members.getinfo(name)
+    except KeyError:
+        raise KeyError(name) from None
+    if info.file_size > _LARGEST_MEMBER:
+        raise ModelError(f"{members.filename or 'model'}: {name} is {info.file_size} bytes, more than any of ours")
+    with members.open(info) as member:
+        return member.read(_LARGEST_MEMBER)
+
+
+def _decode(path: Path, described: bytes) -> ModelMetadata:
+    try:
+        version = msgspec.json.decode(described, type=_Versioned).format_version
+        if version > FORMAT_VERSION:
+            raise ModelError(
+                f"{path} has metadata format {version}, this fer-edge reads up to {FORMAT_VERSION}: upgrade fer-edge"
+            )
+        return msgspec.json.decode(described, type=ModelMetadata)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: {METADATA_NAME} is damaged: {error}; convert the run again") from error
+
+
+class _Versioned(msgspec.Struct):
+    format_version: int

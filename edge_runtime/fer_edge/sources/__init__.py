@@ -1,0 +1,90 @@
+"""Sources of frames by name, one module each.
+
+A module gives `create(place: str, stop: threading.Event) -> Source`, where `place` is what follows the name: in
+`camera:0` the module is `camera` and the place `0`. What a user writes without a name is looked at: see `resolve`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, Self
+
+from fer_edge import images
+from fer_edge.errors import UsageError
+from fer_edge.registry import Registry
+from fer_edge.types import Frame
+
+REGISTRY = Registry(__name__, "source")
+
+
+class Source(Protocol):
+    """Yields frames, once; as a context manager it opens and releases what they come from.
+
+    Attributes:
+        name: For people and for the output.
+        skipped: What could not be decoded so far, each with the reason.
+    """
+
+    name: str
+    skipped: list[str]
+
+    def __enter__(self) -> Self:
+        """Open the source. Raises `SourceError`."""
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """Release the source."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames. Raises `SourceError` where the source fails."""
+        ...
+
+
+def resolve(spec: str) -> tuple[str, str]:
+    """Find out what a user means.
+
+    Args:
+        spec: "demo", "picamera2", "NAME:PLACE", a camera's number or device file, or the path of an image, a folder of
+            images or a video.
+
+    Returns:
+        Name of the source module, and the place.
+
+    Raises:
+        UsageError: There is no such thing.
+
+    Example:
+        >>> resolve("0")
+        ('camera', '0')
+    """
+    name, colon, place = spec.partition(":")
+    if name in REGISTRY.names() and (colon or name in ("demo", "picamera2")):
+        return name, place
+    if spec.isdecimal() or spec.startswith("/dev/"):
+        return "camera", spec
+    path = Path(spec)
+    if path.is_dir():
+        return "folder", spec
+    if path.is_file():
+        return ("image" if path.suffix.lower() in images.SUFFIXES else "video"), spec
+    raise UsageError(
+        f"no source {spec!r}: give demo, picamera2, a camera's number, or the path of an image, a folder or a video"
+    )
+
+
+def open_source(spec: str, stop: threading.Event | None = None) -> Source:
+    """Make a source from what a user writes.
+
+    Args:
+        spec: See `resolve`.
+        stop: Ends the waiting for a live source's next frame, and with it the frames.
+
+    Raises:
+        UsageError: There is no such source.
+    """
+    name, place = resolve(spec)
+    source: Source = REGISTRY.load(name).create(place, stop or threading.Event())
+    return source

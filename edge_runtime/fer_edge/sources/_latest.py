@@ -1,0 +1,112 @@
+"""The newest frame of a live camera, taken by a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from fer_edge.errors import SourceError
+from fer_edge.preprocessing import Pixels
+from fer_edge.types import Frame
+
+_WAIT_S = 0.1
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What a camera gives.
+
+    Attributes:
+        image: [H, W, 3] BGR or [H, W] grey, uint8.
+        captured_ns: `time.monotonic_ns()` of the capture.
+        capture_ms: What fetching and decoding it cost, without the waiting, milliseconds.
+    """
+
+    image: Pixels
+    captured_ns: int
+    capture_ms: float
+
+
+def newest_frames(name: str, shoot: Callable[[], Shot], stop: threading.Event, patience_s: float) -> Iterator[Frame]:
+    """Yield the newest frame each time one is asked for; frames in between are overwritten and counted.
+
+    Args:
+        name: Of the source.
+        shoot: Blocks until the camera's next frame; called from a thread of its own.
+        stop: Ends the waiting and the frames.
+        patience_s: Seconds without a frame after which the camera counts as lost.
+
+    Raises:
+        SourceError: The camera fails, or gives nothing for `patience_s`.
+    """
+    slot = _Slot(name, shoot)
+    thread = threading.Thread(target=slot.fill, name=f"capture {name}", daemon=True)
+    thread.start()
+    try:
+        waited = 0.0
+        while not stop.is_set():
+            frame = slot.take(_WAIT_S)
+            if frame is not None:
+                waited = 0.0
+                yield frame
+            elif (waited := waited + _WAIT_S) >= patience_s:
+                raise SourceError(f"{name} gave no frame for {patience_s:.0f} s")
+    finally:
+        slot.end()
+        # A camera that hangs in its driver must not keep the program from ending: the thread is a daemon.
+        thread.join(timeout=1.0)
+
+
+class _Slot:
+    """One frame, written by the camera's thread and taken by the loop's."""
+
+    def __init__(self, name: str, shoot: Callable[[], Shot]) -> None:
+        self._name = name
+        self._shoot = shoot
+        self._changed = threading.Condition()
+        self._frame: Frame | None = None
+        self._failure: Exception | None = None
+        self._dropped = 0
+        self._ended = False
+
+    def fill(self) -> None:
+        """Put each new frame in the slot until the end or a failure."""
+        index = 0
+        while not self._ended:
+            try:
+                shot = self._shoot()
+            except Exception as error:  # handed to the loop, which raises it
+                with self._changed:
+                    self._failure = error
+                    self._changed.notify()
+                return
+            frame = Frame(
+                index=index,
+                source=self._name,
+                image=shot.image,
+                captured_ns=shot.captured_ns,
+                captured_at=datetime.now(UTC),
+                capture_ms=shot.capture_ms,
+            )
+            index += 1
+            with self._changed:
+                self._dropped += self._frame is not None
+                self._frame = frame
+                self._changed.notify()
+
+    def take(self, timeout_s: float) -> Frame | None:
+        """Give the newest frame, waiting for one at most `timeout_s`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._frame is not None or self._failure is not None, timeout_s)
+            frame, self._frame = self._frame, None
+            if frame is not None:
+                return replace(frame, dropped=self._dropped)
+            if self._failure is not None:
+                raise SourceError(f"{self._name} failed: {self._failure}") from self._failure
+            return None
+
+    def end(self) -> None:
+        """Let the thread finish after its next frame."""
+        self._ended = True

@@ -1,0 +1,25 @@
+"""All pictures of a folder, sorted by name."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from fer_edge import images
+from fer_edge.errors import SourceError
+from fer_edge.sources.image import ImageSource
+
+
+def create(place: str, _stop: threading.Event) -> ImageSource:
+    """Make a source of a folder's pictures; files of other kinds are left alone.
+
+    Raises:
+        SourceError: The folder cannot be read or holds no picture.
+    """
+    try:
+        paths = sorted(path for path in Path(place).iterdir() if path.suffix.lower() in images.SUFFIXES)
+    except OSError as error:
+        raise SourceError(f"cannot read the folder {place}: {error.strerror or error}") from error
+    if not paths:
+        raise SourceError(f"no image in {place}: looked for files ending in {', '.join(images.SUFFIXES)}")
+    return ImageSource(place, paths)

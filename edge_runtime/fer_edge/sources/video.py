@@ -1,0 +1,73 @@
+"""Frames of a video file, each of them, as fast as they are taken."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import cv2
+import numpy as np
+
+from fer_edge.errors import SourceError
+from fer_edge.types import Frame
+
+
+class VideoSource:
+    """Yields every frame of a file that OpenCV's FFmpeg decodes."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file."""
+        self.name = path.name
+        self.skipped: list[str] = []
+        self._path = path
+
+    def __enter__(self) -> Self:
+        """Open the file.
+
+        Raises:
+            SourceError: It is no video that can be decoded.
+        """
+        self._video = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        if not self._video.isOpened():
+            raise SourceError(f"{self._path} is not a video or image that can be decoded")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self._video.release()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames.
+
+        Raises:
+            SourceError: There is none.
+        """
+        index = 0
+        while True:
+            began, now = time.monotonic_ns(), datetime.now(UTC)
+            good, image = self._video.read()
+            if not good:
+                break
+            yield Frame(
+                index=index,
+                source=self.name,
+                image=np.asarray(image, np.uint8),
+                captured_ns=began,
+                captured_at=now,
+                capture_ms=(time.monotonic_ns() - began) / 1e6,
+            )
+            index += 1
+        if not index:
+            raise SourceError(f"{self._path} holds no frame that can be decoded")
+        promised = int(self._video.get(cv2.CAP_PROP_FRAME_COUNT))
+        if index < promised:
+            self.skipped.append(f"{self._path} ends after {index} of {promised} frames: it is cut off or damaged")
+
+
+def create(place: str, _stop: threading.Event) -> VideoSource:
+    """Make a source of a video's frames."""
+    return VideoSource(Path(place))

@@ -1,0 +1,122 @@
+"""The values that flow through the loop: frozen, with units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_edge import preprocessing
+from fer_edge.box import Box
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture from a source.
+
+    Attributes:
+        index: Number of the frame in its source, from 0; overwritten frames of a camera count.
+        source: Name of the source, for people: "demo", a file name, a camera.
+        image: [H, W, 3] BGR or [H, W] grey, uint8.
+        captured_ns: When it was captured, `time.monotonic_ns()`.
+        captured_at: The same moment by the wall clock, UTC.
+        capture_ms: What fetching and decoding it cost, milliseconds; waiting for a camera is not a cost.
+        dropped: Frames of the source so far that were overwritten before anyone took them.
+        luma: [H, W] uint8, where the camera gives it apart from the picture.
+    """
+
+    index: int
+    source: str
+    image: npt.NDArray[np.uint8]
+    captured_ns: int
+    captured_at: datetime
+    capture_ms: float
+    dropped: int = 0
+    luma: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+
+    @cached_property
+    def gray(self) -> npt.NDArray[np.uint8]:
+        """[H, W] uint8: the camera's luma, or made from the picture at first use."""
+        return preprocessing.to_gray(self.image) if self.luma is None else self.luma
+
+
+@dataclass(frozen=True)
+class Track:
+    """A face followed over frames.
+
+    Attributes:
+        number: Identity, from 1, kept as long as the face is followed.
+        box: Where the face is in this frame.
+    """
+
+    number: int
+    box: Box
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face and what the model says of it.
+
+    Attributes:
+        track: Number of its track.
+        box: Pixels of the source's frame.
+        probabilities: Label to probability 0..1, in the model's order; they sum to 1.
+    """
+
+    track: int
+    box: Box
+    probabilities: Mapping[str, float]
+
+    @cached_property
+    def expression(self) -> str:
+        """The most probable label; the first in the model's order where two are equal."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    @property
+    def confidence(self) -> float:
+        """Probability of `expression`, 0..1."""
+        return self.probabilities[self.expression]
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """What one frame cost, milliseconds by the monotonic clock.
+
+    Attributes:
+        capture: Fetching and decoding the frame.
+        detect: Grey, search for faces, tracking.
+        classify: Cutting, resizing and classifying all faces.
+        total: Capture, and all from taking the frame to the finished result.
+    """
+
+    capture: float
+    detect: float
+    classify: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the loop says of one frame.
+
+    Attributes:
+        frame: Number of the frame.
+        time: When it was captured, wall clock, UTC.
+        source: Name of the source.
+        age_ms: Time from capture to this result, milliseconds.
+        dropped: Frames of the source overwritten so far.
+        faces: All faces, by track number.
+        ms: What the stages cost.
+    """
+
+    frame: int
+    time: datetime
+    source: str
+    age_ms: float
+    dropped: int
+    faces: tuple[Face, ...]
+    ms: StageTimes
