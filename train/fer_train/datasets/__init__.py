@@ -1,0 +1,34 @@
+"""Labelled faces from the forms that users have them in, read with NumPy and OpenCV alone.
+
+`load` looks at the path and picks the reader: a Kaggle FER2013 CSV, or folders of images.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fer_edge.errors import UsageError
+from fer_train.datasets import fer2013_csv, image_folders
+from fer_train.datasets.dataset import Dataset, Split
+
+__all__ = ["Dataset", "Split", "load"]
+
+
+def load(path: Path) -> Dataset:
+    """Read a data set whole into memory.
+
+    Args:
+        path: A `fer2013.csv`, or a folder with `train/CLASS/*` and `test/CLASS/*`.
+
+    Returns:
+        The data set; files that were skipped are named in it.
+
+    Raises:
+        UsageError: There is nothing at the path.
+        DataError: What is there cannot be read, with the row or file at fault.
+    """
+    if path.is_dir():
+        return image_folders.read(path)
+    if not path.exists():
+        raise UsageError(f"no data at {path}: give a FER2013 CSV file or a folder with train/CLASS/ and test/CLASS/")
+    return fer2013_csv.read(path)

@@ -1,0 +1,93 @@
+"""What a reader gives: splits of grey faces with labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_edge.errors import DataError, UsageError
+from fer_edge.preprocessing import Pixels
+
+# Splits to select on, in order of preference; "private" is for one last look and never among them.
+SELECTION_SPLITS = ("public", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Faces and their labels.
+
+    Attributes:
+        faces: N pictures, [H, W] uint8 each, the face filling the picture.
+        labels: [N] int64, numbers into the data set's labels.
+    """
+
+    faces: tuple[Pixels, ...]
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Splits by name.
+
+    Attributes:
+        name: For people and for the model's metadata: "FER2013", the folder's name.
+        labels: Names of the classes by number.
+        splits: "train", "public" and "private" of FER2013, "train" and "test" of folders; none is empty.
+        skipped: Files that did not decode, each with the reason.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    splits: Mapping[str, Split]
+    skipped: tuple[str, ...] = ()
+
+    def split(self, name: str) -> Split:
+        """Give a split by name.
+
+        Raises:
+            UsageError: The data has none of that name.
+        """
+        try:
+            return self.splits[name]
+        except KeyError:
+            raise UsageError(f"{self.name} has no split {name!r}; it has {', '.join(self.splits)}") from None
+
+    def selection_split(self) -> str:
+        """Give the name of the split that models are selected on.
+
+        Raises:
+            DataError: The data has training images only.
+        """
+        for name in SELECTION_SPLITS:
+            if name in self.splits:
+                return name
+        raise DataError(f"{self.name} has no {' or '.join(SELECTION_SPLITS)} split, so nothing to judge a model on")
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Give the number of images by split and label."""
+        return {
+            name: dict(zip(self.labels, np.bincount(split.labels, minlength=len(self.labels)).tolist(), strict=True))
+            for name, split in self.splits.items()
+        }
+
+    def face_size(self) -> int:
+        """Give the median of the training faces' shorter sides, pixels."""
+        return int(np.median([min(face.shape) for face in self.splits["train"].faces]))
+
+    def fingerprint(self) -> str:
+        """Give a SHA-256 over all pixels, shapes, labels and split names: equal data, equal fingerprint."""
+        digest = hashlib.sha256()
+        for name in sorted(self.splits):
+            split = self.splits[name]
+            digest.update(f"{name} {len(split)} {','.join(self.labels)}\n".encode())
+            for face, label in zip(split.faces, split.labels, strict=True):
+                digest.update(f"{face.shape} {label}\n".encode())
+                digest.update(np.ascontiguousarray(face).data)
+        return digest.hexdigest()

@@ -1,0 +1,97 @@
+"""FER2013 as Kaggle gives it: one row an image, `emotion,pixels,Usage` in any order.
+
+Source: Goodfellow et al., "Challenges in Representation Learning", 2013, arXiv:1307.0414.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from fer_edge.errors import DataError
+from fer_edge.labels import EXPRESSIONS
+from fer_edge.preprocessing import Pixels
+from fer_train.datasets.dataset import Dataset, Split
+
+NAME = "FER2013"
+SIDE = 48
+SPLIT_OF_USAGE = {"Training": "train", "PublicTest": "public", "PrivateTest": "private"}
+_COLUMNS = ("emotion", "pixels", "Usage")
+
+
+def read(path: Path) -> Dataset:
+    """Read the CSV.
+
+    Raises:
+        DataError: It cannot be read, is empty, or has a row that is wrong; the message gives the line and the reason.
+    """
+    faces: defaultdict[str, list[Pixels]] = defaultdict(list)
+    labels: defaultdict[str, list[int]] = defaultdict(list)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            for split, label, face in _rows(path, file):
+                faces[split].append(face)
+                labels[split].append(label)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a CSV text file: {error}") from error
+    if not faces:
+        raise DataError(f"{path} has a header and no row")
+    if "train" not in faces:
+        raise DataError(f"{path} has no row with the Usage Training")
+    in_order = [split for split in SPLIT_OF_USAGE.values() if split in faces]
+    return Dataset(
+        name=NAME,
+        labels=EXPRESSIONS,
+        splits={name: Split(tuple(faces[name]), np.asarray(labels[name], np.int64)) for name in in_order},
+    )
+
+
+def _rows(path: Path, file: Iterable[str]) -> Iterator[tuple[str, int, Pixels]]:
+    reader = csv.reader(file)
+    header = next(reader, None)
+    if header is None:
+        raise DataError(f"{path} is empty: a FER2013 file starts with the line {','.join(_COLUMNS)}")
+    names = [name.strip() for name in header]
+    if sorted(names) != sorted(_COLUMNS):
+        raise DataError(f"{path} line 1: the columns are {','.join(names)[:80]!r}, expected {','.join(_COLUMNS)}")
+    emotion, pixels, usage = (names.index(name) for name in _COLUMNS)
+    for row in reader:
+        if not row:
+            continue
+        try:
+            if len(row) != len(_COLUMNS):
+                raise ValueError(f"{len(row)} fields, expected {len(_COLUMNS)}; is the file cut off?")
+            yield _split(row[usage]), _label(row[emotion]), _face(row[pixels])
+        except ValueError as error:
+            raise DataError(f"{path} line {reader.line_num}: {error}") from error
+
+
+def _split(text: str) -> str:
+    try:
+        return SPLIT_OF_USAGE[text.strip()]
+    except KeyError:
+        raise ValueError(f"the Usage is {text[:40]!r}, expected {', '.join(SPLIT_OF_USAGE)}") from None
+
+
+def _label(text: str) -> int:
+    label = int(text) if text.strip().isdecimal() else -1
+    if not 0 <= label < len(EXPRESSIONS):
+        raise ValueError(f"the emotion is {text[:40]!r}, expected 0 to {len(EXPRESSIONS) - 1}")
+    return label
+
+
+def _face(text: str) -> Pixels:
+    words = text.split()
+    if len(words) != SIDE * SIDE:
+        raise ValueError(f"{len(words)} pixels, expected {SIDE * SIDE} ({SIDE} x {SIDE}); is the file cut off?")
+    try:
+        return np.frombuffer(bytes(map(int, words)), np.uint8).reshape(SIDE, SIDE)
+    except ValueError:
+        wrong = next(word for word in words if not (word.isdecimal() and int(word) < 256))
+        raise ValueError(f"the pixel {wrong[:40]!r} is no whole number from 0 to 255") from None

@@ -1,0 +1,24 @@
+"""The one door to TensorFlow and Keras.
+
+TFMOT needs Keras 2 (`tf_keras`), and TensorFlow must be told before it is imported; Keras 3 beside it breaks both. So
+everything here and in `fer_convert` writes `from fer_train.keras_setup import keras, tf`.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+from fer_edge.errors import FerError
+
+try:
+    import tensorflow as tf
+    import tf_keras as keras
+except ImportError as error:
+    raise FerError(
+        f"{error}: training and conversion need the workstation extra: pip install 'fer-edge[workstation]'"
+    ) from error
+
+__all__ = ["keras", "tf"]

@@ -1,0 +1,261 @@
+"""What a training leaves behind, and all that the later stages need: one folder.
+
+model.keras        the float model, the epoch that was best on the selection split
+run.json           `RunInfo`: settings, data, versions, metrics per epoch
+history.csv        the metrics per epoch once more, for spreadsheets
+calibration.npz    a sample of training faces, for the converter's representative data
+held_out.npz       the selection split, for comparing what the converter wrote with the float model
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from fer_edge import files, preprocessing
+from fer_edge.errors import DataError, FerError, UsageError
+from fer_edge.metadata import Accuracy, InputSpec
+from fer_train.datasets import Split
+
+MODEL = "model.keras"
+INFO = "run.json"
+HISTORY = "history.csv"
+CALIBRATION = "calibration.npz"
+HELD_OUT = "held_out.npz"
+
+
+class FitSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting of a training.
+
+    Attributes:
+        data: Path of the data set, as given.
+        arch: Name of the architecture.
+        input_size: Rows and columns of the model's input, pixels.
+        channels: 1 or 3.
+        alpha: Width multiplier of the architecture.
+        weights: "imagenet", "none", or the path of an `.h5` file.
+        head: Units of the dense layers before the softmax.
+        dropout: Fraction of features dropped before the head.
+        augment: Level of augmentation.
+        epochs: Passes over the training split.
+        batch_size: Faces a step.
+        learning_rate: Adam's, at the start.
+        schedule: "constant", or "cosine": one epoch of warm-up, then half a cosine down to zero.
+        label_smoothing: Share of the target spread over all classes, 0..1.
+        seed: Of weights, order and augmentation.
+    """
+
+    data: str
+    arch: str
+    input_size: int
+    channels: int
+    alpha: float
+    weights: str
+    head: tuple[int, ...]
+    dropout: float
+    augment: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    schedule: str
+    label_smoothing: float
+    seed: int
+
+
+class DataInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The data of a training.
+
+    Attributes:
+        name: As the reader names it.
+        sha256: Its fingerprint.
+        counts: Images by split and label.
+        skipped: Files that did not decode.
+    """
+
+    name: str
+    sha256: str
+    counts: dict[str, dict[str, int]]
+    skipped: tuple[str, ...]
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of `run.json`.
+
+    Attributes:
+        settings: Every setting.
+        data: What was trained on.
+        labels: Expressions by number.
+        input: How a face becomes the model's input.
+        parameters: Number of weights.
+        epochs: Metrics by name, an entry an epoch.
+        best_epoch: Number from 1 of the epoch whose weights were kept: highest accuracy on the selection split.
+        accuracy: Of the kept weights on the selection split.
+        recalls: Recall of each label on that split.
+        started: UTC, ISO 8601.
+        seconds: Wall-clock time of the fitting.
+        versions: Packages, name to version.
+        machine: Processor architecture, system and number of processors.
+    """
+
+    settings: FitSettings
+    data: DataInfo
+    labels: tuple[str, ...]
+    input: InputSpec
+    parameters: int
+    epochs: tuple[dict[str, float], ...]
+    best_epoch: int
+    accuracy: Accuracy
+    recalls: dict[str, float | None]
+    started: str
+    seconds: float
+    versions: dict[str, str]
+    machine: str
+
+
+class RunFolder:
+    """A finished training on disk.
+
+    Attributes:
+        path: The folder.
+        info: Its `run.json`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a run.
+
+        Raises:
+            UsageError: The folder is no run.
+            FerError: Its `run.json` is damaged.
+        """
+        self.path = path
+        if not (path / INFO).is_file():
+            raise UsageError(f"{path} is not a run folder (no {INFO} in it): make one with 'fer-train fit'")
+        try:
+            self.info = msgspec.json.decode(files.read_bytes(path / INFO, "run"), type=RunInfo)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise FerError(f"{path / INFO} is damaged: {error}; train again") from error
+
+    @property
+    def name(self) -> str:
+        """Name of the run: of its folder."""
+        return self.path.resolve().name
+
+    def model(self) -> Any:
+        """Load the Keras model. Raises `FerError` where it cannot be loaded."""
+        from fer_train.keras_setup import keras
+
+        try:
+            return keras.models.load_model(self.path / MODEL, compile=False)
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise FerError(f"{self.path / MODEL} cannot be loaded: {reason}; train again") from error
+
+    def calibration(self) -> Split:
+        """Read the sample of training faces. Raises `DataError`."""
+        return read_split(self.path / CALIBRATION, self.info.labels)
+
+    def held_out(self) -> Split:
+        """Read the selection split. Raises `DataError`."""
+        return read_split(self.path / HELD_OUT, self.info.labels)
+
+
+def newest(runs: Path) -> RunFolder:
+    """Open the run that finished last.
+
+    Raises:
+        UsageError: There is none.
+    """
+    finished = [path.parent for path in runs.glob(f"*/{INFO}")]
+    if not finished:
+        raise UsageError(f"no run under {runs}: make one with 'fer-train fit', or name its folder")
+    return RunFolder(max(finished, key=lambda path: (path / INFO).stat().st_mtime_ns))
+
+
+@contextmanager
+def creating(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path` that takes its place on success and is removed otherwise.
+
+    A run that stands at `path` already is kept as `path-1`, `path-2` and so on.
+
+    Raises:
+        UsageError: Something that is not a run stands at `path`.
+        FerError: The folder cannot be made.
+    """
+    if path.exists() and not (path / INFO).is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise UsageError(f"{path} exists and is not a run folder: choose another --out")
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        if temporary.exists():
+            rmtree(temporary)
+        temporary.mkdir(parents=True)
+        yield temporary
+        if (path / INFO).is_file():
+            number = next(n for n in range(1, 1_000_000) if not path.with_name(f"{path.name}-{n}").exists())
+            path.rename(path.with_name(f"{path.name}-{number}"))
+        temporary.replace(path)
+    except OSError as error:
+        raise FerError(f"cannot write the run {path}: {error.strerror or error}") from error
+    finally:
+        rmtree(temporary, ignore_errors=True)
+
+
+def write_info(folder: Path, info: RunInfo) -> None:
+    """Write `run.json` and `history.csv`."""
+    files.write_bytes(folder / INFO, msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
+    table = io.StringIO()
+    rows = [{"epoch": number, **metrics} for number, metrics in enumerate(info.epochs, start=1)]
+    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write_bytes(folder / HISTORY, table.getvalue().encode())
+
+
+def write_split(path: Path, split: Split, spec: InputSpec) -> None:
+    """Keep faces as the model will see them but for its own enlarging: [N, side, side] uint8."""
+    faces = np.stack([preprocessing.standardize(face, spec) for face in split.faces])
+    with files.replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, faces=faces, labels=split.labels)
+
+
+def read_split(path: Path, labels: tuple[str, ...]) -> Split:
+    """Read what `write_split` wrote.
+
+    Raises:
+        DataError: The file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            faces, numbers = arrays["faces"], arrays["labels"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read: {error}; train again") from error
+    if (
+        faces.ndim != 3
+        or faces.dtype != np.uint8
+        or len(faces) != len(numbers)
+        or numbers.max(initial=0) >= len(labels)
+    ):
+        raise DataError(f"{path} does not hold labelled faces; train again")
+    return Split(tuple(faces), numbers.astype(np.int64))
+
+
+def sample(split: Split, size: int, seed: int) -> Split:
+    """Take faces from every class in its share, at least one each; all of them where there are no more than `size`."""
+    if len(split) <= size:
+        return split
+    random = np.random.default_rng(seed)
+    chosen: list[int] = []
+    for label in np.unique(split.labels):
+        members = np.flatnonzero(split.labels == label)
+        share = max(1, round(size * len(members) / len(split)))
+        chosen.extend(random.choice(members, share, replace=False).tolist())
+    chosen.sort()
+    return Split(tuple(split.faces[number] for number in chosen), split.labels[chosen])
