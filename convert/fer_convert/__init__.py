@@ -1,0 +1,1 @@
+"""Shrinking on the workstation: from a run folder to one `.tflite` file that describes itself."""
