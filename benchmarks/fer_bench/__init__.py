@@ -1,0 +1,1 @@
+"""Measuring model files: size, latency, accuracy, on a workstation and on the device alike."""
