@@ -9,6 +9,7 @@ from typing import Any
 from fer_edge import preprocessing
 from fer_edge.errors import FerError
 from fer_edge.metadata import InputSpec
+from fer_edge.quiet import native_stderr_hidden
 from fer_train.keras_setup import tf
 
 
@@ -60,7 +61,8 @@ def convert(model: Any, recipe: Recipe, calibration: preprocessing.Pixels, spec:
         converter.inference_output_type = tf.int8
         converter.representative_dataset = lambda: _one_by_one(calibration, spec)
     try:
-        return bytes(converter.convert())
+        with native_stderr_hidden():  # the converter narrates
+            return bytes(converter.convert())
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         raise FerError(f"TensorFlow cannot convert the model to {recipe.name}: {error}") from error
     except Exception as error:  # the converter's own error type is not public

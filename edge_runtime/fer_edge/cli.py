@@ -12,15 +12,16 @@ from pathlib import Path
 from types import FrameType
 
 import click
-import cv2
 
 from fer_edge import interpreter, sinks
 from fer_edge.classifier import Classifier
 from fer_edge.command import Group, warn
 from fer_edge.detectors import open_detector
+from fer_edge.errors import FerError
 from fer_edge.loop import Loop
 from fer_edge.loop import run as run_loop
 from fer_edge.models import shipped_model
+from fer_edge.quiet import silence_opencv
 from fer_edge.sources import open_source
 from fer_edge.summary import Summary
 
@@ -65,7 +66,7 @@ def run(
     Results go to stdout, messages and the closing summary to stderr. Ctrl-C and SIGTERM end the run cleanly.
     """
     # What OpenCV cannot open or decode is told by our own errors, in one line.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    silence_opencv()
     stop = _stop_on_signals()
     opened = open_source(source, stop)
     classifier = Classifier.load(model or shipped_model(), threads=threads, runtime=runtime)
@@ -74,12 +75,20 @@ def run(
     try:
         with opened, _until_reader_leaves():
             run_loop(opened, loop, [sinks.open_sink(output)], summary, limit=frames, stop=stop)
-    finally:
-        for reason in opened.skipped:
-            warn(f"skipped: {reason}")
-        click.echo(summary, err=True)
-        if opened.skipped:
-            click.echo(f"{len(opened.skipped)} skipped", err=True)
+    except FerError:
+        if summary.frames:
+            _close(summary, opened.skipped)
+        raise
+    _close(summary, opened.skipped)
+
+
+def _close(summary: Summary, skipped: list[str]) -> None:
+    """Tell on stderr what the run came to."""
+    for reason in skipped:
+        warn(f"skipped: {reason}")
+    click.echo(summary, err=True)
+    if skipped:
+        click.echo(f"skipped {len(skipped)}", err=True)
 
 
 def _stop_on_signals() -> threading.Event:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_edge.errors import FerError, ModelError, UsageError
+from fer_edge.quiet import native_stderr_hidden
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,14 @@ class Interpreter:
         self.runtime, make = find_runtime(runtime)
         self.threads = threads or default_threads()
         try:
-            self._interpreter = make(model_content=model, num_threads=self.threads)
-            self._interpreter.allocate_tensors()
+            with native_stderr_hidden():  # LiteRT announces XNNPACK, and repeats each error there
+                self._interpreter = make(model_content=model, num_threads=self.threads)
+                self._interpreter.allocate_tensors()
+        except SystemError as error:  # a native module that was built for another NumPy
+            raise FerError(
+                f"{self.runtime.name} {self.runtime.version} does not work with NumPy {np.__version__}: "
+                "tflite-runtime needs 'numpy<2'"
+            ) from error
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ModelError(f"{self.runtime.name} {self.runtime.version} cannot load the model: {reason}") from error

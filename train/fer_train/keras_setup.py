@@ -12,10 +12,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 from fer_edge.errors import FerError
+from fer_edge.quiet import native_stderr_hidden
 
 try:
-    import tensorflow as tf
-    import tf_keras as keras
+    with native_stderr_hidden():  # TensorFlow reports processors and absent GPUs before its log level counts
+        import tensorflow as tf
+        import tf_keras as keras
+
+        tf.config.list_physical_devices()
 except ImportError as error:
     raise FerError(
         f"{error}: training and conversion need the workstation extra: pip install 'fer-edge[workstation]'"
