@@ -28,7 +28,13 @@ class Classifier:
     """
 
     def __init__(
-        self, model: bytes, metadata: ModelMetadata, *, threads: int | None = None, runtime: str | None = None
+        self,
+        model: bytes,
+        metadata: ModelMetadata,
+        *,
+        threads: int | None = None,
+        runtime: str | None = None,
+        portable: bool = False,
     ):
         """Load a model; see `load` for files.
 
@@ -36,7 +42,7 @@ class Classifier:
             ModelError: The interpreter does not take it, or its shapes contradict its description.
         """
         self.metadata = metadata
-        self.interpreter = Interpreter(model, threads=threads, runtime=runtime)
+        self.interpreter = Interpreter(model, threads=threads, runtime=runtime, portable=portable)
         spec, tensors = metadata.input, self.interpreter
         expected = (1, spec.height, spec.width, spec.channels)
         if tensors.input.shape != expected or tensors.output.shape != (1, len(metadata.labels)):
@@ -48,13 +54,16 @@ class Classifier:
         self._stored_pixels = tensors.input.quantize(preprocessing.pixel_values(spec))
 
     @classmethod
-    def load(cls, path: Path, *, threads: int | None = None, runtime: str | None = None) -> Classifier:
+    def load(
+        cls, path: Path, *, threads: int | None = None, runtime: str | None = None, portable: bool = False
+    ) -> Classifier:
         """Load a model file.
 
         Args:
             path: A `.tflite` with our metadata.
             threads: See `Interpreter`.
             runtime: See `Interpreter`.
+            portable: See `Interpreter`.
 
         Raises:
             FerError: The file cannot be read, or no interpreter can be imported.
@@ -62,7 +71,7 @@ class Classifier:
         """
         model, metadata = read_model(path)
         try:
-            return cls(model, metadata, threads=threads, runtime=runtime)
+            return cls(model, metadata, threads=threads, runtime=runtime, portable=portable)
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from error
 

@@ -58,8 +58,17 @@ def main() -> None:
     type=click.Choice([runtime.name for runtime in interpreter.RUNTIMES]),
     help="The only interpreter to use.  [default: the first that is installed]",
 )
+@click.option(
+    "--portable", is_flag=True, help="Give the same numbers with every interpreter, bit for bit, several times slower."
+)
 def run(
-    source: str, model: Path | None, output: str, frames: int | None, threads: int | None, runtime: str | None
+    source: str,
+    model: Path | None,
+    output: str,
+    frames: int | None,
+    threads: int | None,
+    runtime: str | None,
+    portable: bool,
 ) -> None:
     """Name the expressions of all faces in each frame.
 
@@ -69,7 +78,7 @@ def run(
     silence_opencv()
     stop = _stop_on_signals()
     opened = open_source(source, stop)
-    classifier = Classifier.load(model or shipped_model(), threads=threads, runtime=runtime)
+    classifier = Classifier.load(model or shipped_model(), threads=threads, runtime=runtime, portable=portable)
     loop = Loop(open_detector("haar"), classifier)
     summary = Summary()
     try:

@@ -11,6 +11,7 @@ import importlib.metadata
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,9 @@ class Runtime:
         """Version of the installed package. Raises `importlib.metadata.PackageNotFoundError` where it is absent."""
         return importlib.metadata.version(self.distribution)
 
-    def load(self) -> Any:
-        """Import the package's `Interpreter` class. Raises `ImportError`."""
-        return importlib.import_module(self.module).Interpreter
+    def load(self) -> ModuleType:
+        """Import the module that holds the package's `Interpreter`. Raises `ImportError`."""
+        return importlib.import_module(self.module)
 
 
 RUNTIMES = (
@@ -59,14 +60,14 @@ def default_threads() -> int:
     return max(1, min(4, len(os.sched_getaffinity(0)) - 1))
 
 
-def find_runtime(name: str | None = None) -> tuple[Runtime, Any]:
+def find_runtime(name: str | None = None) -> tuple[Runtime, ModuleType]:
     """Give the first interpreter that imports.
 
     Args:
         name: Only this one of `RUNTIMES`.
 
     Returns:
-        The runtime and its `Interpreter` class.
+        The runtime and its module.
 
     Raises:
         UsageError: The name is not known.
@@ -131,24 +132,35 @@ class Interpreter:
         output: The output tensor.
     """
 
-    def __init__(self, model: bytes, *, threads: int | None = None, runtime: str | None = None) -> None:
+    def __init__(
+        self, model: bytes, *, threads: int | None = None, runtime: str | None = None, portable: bool = False
+    ) -> None:
         """Load a model.
 
         Args:
             model: The bytes of a TFLite file.
             threads: Fixed for the interpreter's life; by default `default_threads()`.
             runtime: Name of the only package to use.
+            portable: Use the kernels that all packages share in place of XNNPACK's. An integer model then gives the
+                same numbers in each of them, bit for bit, but runs several times slower.
 
         Raises:
             ModelError: The package does not take the model.
             FerError: No package can be imported.
             UsageError: The runtime's name is not known.
         """
-        self.runtime, make = find_runtime(runtime)
+        self.runtime, module = find_runtime(runtime)
         self.threads = threads or default_threads()
         try:
             with native_stderr_hidden():  # LiteRT announces XNNPACK, and repeats each error there
-                self._interpreter = make(model_content=model, num_threads=self.threads)
+                kernels = module.OpResolverType
+                self._interpreter = module.Interpreter(
+                    model_content=model,
+                    num_threads=self.threads,
+                    experimental_op_resolver_type=(
+                        kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES if portable else kernels.AUTO
+                    ),
+                )
                 self._interpreter.allocate_tensors()
         except SystemError as error:  # a native module that was built for another NumPy
             raise FerError(
