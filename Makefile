@@ -1,0 +1,58 @@
+# Two commands set everything up: `make run` (a real face, no camera, no TensorFlow) and `make test`.
+# Each makes the environments that it needs, anew where pyproject.toml is newer.
+
+PYTHON ?= python3
+FRAMES ?= 100
+
+# picamera2 comes from the system's packages and is only seen from an environment that shows them.
+SITE_PACKAGES := $(shell $(PYTHON) -c "import importlib.util as u; print('--system-site-packages' if u.find_spec('picamera2') else '')" 2>/dev/null)
+# The older interpreter has wheels for CPython 3.11 and below; its tests are left out elsewhere.
+HAS_TFLITE_RUNTIME := $(shell $(PYTHON) -c "import sys; print('yes' if sys.version_info < (3, 12) else '')" 2>/dev/null)
+
+.PHONY: help run test test-slow check test-wheel clean
+
+help:
+	@echo "make run         name the expressions of the demo's face, in an environment like the device's"
+	@echo "make test        run the tests, on both interpreters"
+	@echo "make test-slow   run the tests that train or measure for minutes"
+	@echo "make check       format, lint and types"
+	@echo "make test-wheel  build the wheel, install it into an empty environment, use it outside the checkout"
+	@echo "make clean       remove environments and caches"
+
+run: .venv/ready
+	.venv/bin/fer-edge run --source demo --frames $(FRAMES)
+
+test: .venv-test/ready $(if $(HAS_TFLITE_RUNTIME),.venv-tflite/ready)
+	FER_EDGE_TFLITE_PYTHON=$(if $(HAS_TFLITE_RUNTIME),$(CURDIR)/.venv-tflite/bin/python) \
+		.venv-test/bin/python -m pytest --cov --cov-report=term
+ifneq ($(HAS_TFLITE_RUNTIME),)
+	.venv-tflite/bin/python -m pytest tests/edge_runtime
+endif
+
+test-slow: .venv-test/ready
+	.venv-test/bin/python -m pytest -m slow
+
+check: .venv-test/ready
+	.venv-test/bin/ruff format --check .
+	.venv-test/bin/ruff check .
+	.venv-test/bin/mypy
+
+test-wheel: .venv/ready .venv-test/ready
+	scripts/test-wheel $(CURDIR)/.venv-test/bin/python $(CURDIR)/.venv/bin/python
+
+clean:
+	rm -rf .venv .venv-test .venv-tflite .mypy_cache .pytest_cache .ruff_cache .coverage build dist
+
+.venv/ready: pyproject.toml
+	scripts/make-environment "$(PYTHON)" .venv "-e .[demo]" $(SITE_PACKAGES)
+	touch $@
+
+.venv-test/ready: pyproject.toml
+	scripts/make-environment "$(PYTHON)" .venv-test "-e .[workstation,demo,dev]"
+	touch $@
+
+# The runtime as on a system without LiteRT: NumPy 1 and tflite-runtime alone.
+.venv-tflite/ready: pyproject.toml
+	scripts/make-environment "$(PYTHON)" .venv-tflite "-e .[tflite-runtime,demo,test]"
+	.venv-tflite/bin/pip uninstall --quiet --yes ai-edge-litert
+	touch $@
