@@ -19,7 +19,8 @@ from fer_edge.models import shipped_models
 from fer_train import datasets
 from fer_train.datasets import Split
 
-Judged = tuple[Accuracy | None, dict[str, float | None]]
+Judged = tuple[Accuracy | None, dict[str, float | None], tuple[tuple[int, ...], ...]]
+NOT_JUDGED: Judged = (None, {}, ())
 
 
 def _threads(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, ...]:
@@ -89,7 +90,7 @@ def main(
             if path not in judged:
                 judged[path] = _judge(classifier, *labelled)
     rows = tuple(
-        _row(path, classifier, measured, judged.get(path, (None, {})))
+        _row(path, classifier, measured, judged.get(path, NOT_JUDGED))
         for (path, classifier), measured in zip(variants, latencies, strict=True)
     )
     made = report.make(rows)
@@ -121,6 +122,7 @@ def _judge(classifier: Classifier, name: str, split: Split) -> Judged:
     return (
         evaluation.accuracy(name, predicted, split.labels),
         evaluation.recalls(predicted, split.labels, classifier.metadata.labels),
+        evaluation.confusion(predicted, split.labels, len(classifier.metadata.labels)),
     )
 
 
@@ -138,4 +140,5 @@ def _row(path: Path, classifier: Classifier, measured: latency.Latency, judged: 
         latency=measured,
         accuracy=judged[0],
         recalls=judged[1],
+        confusion=judged[2],
     )

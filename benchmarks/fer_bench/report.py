@@ -33,6 +33,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         latency: Of classifying one face.
         accuracy: On the data given, absent without data.
         recalls: By label on that data, empty without data.
+        confusion: Row t, column p: how often label t was called p on that data; empty without data.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     latency: Latency
     accuracy: Accuracy | None
     recalls: dict[str, float | None]
+    confusion: tuple[tuple[int, ...], ...]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

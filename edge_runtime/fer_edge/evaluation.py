@@ -57,6 +57,14 @@ def recalls(
     }
 
 
+def confusion(
+    predicted: npt.NDArray[np.integer], labels: npt.NDArray[np.integer], classes: int
+) -> tuple[tuple[int, ...], ...]:
+    """Count predictions: row number t, column number p holds how often class t was called p."""
+    cells = np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+    return tuple(tuple(row) for row in cells.tolist())
+
+
 def predict(
     classifier: Classifier,
     faces: Sequence[preprocessing.Pixels] | preprocessing.Pixels,
