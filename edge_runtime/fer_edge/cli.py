@@ -87,17 +87,23 @@ def run(
     except FerError:
         if summary.frames:
             _close(summary, opened.skipped)
+        else:
+            _warn_of(opened.skipped)
         raise
     _close(summary, opened.skipped)
 
 
 def _close(summary: Summary, skipped: list[str]) -> None:
     """Tell on stderr what the run came to."""
-    for reason in skipped:
-        warn(f"skipped: {reason}")
+    _warn_of(skipped)
     click.echo(summary, err=True)
     if skipped:
         click.echo(f"skipped {len(skipped)}", err=True)
+
+
+def _warn_of(skipped: list[str]) -> None:
+    for reason in skipped:
+        warn(f"skipped: {reason}")
 
 
 def _stop_on_signals() -> threading.Event:
@@ -119,5 +125,12 @@ def _until_reader_leaves() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # Python flushes stdout once more at exit: give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
+    except OSError as error:
+        _give_up_stdout()
+        raise FerError(f"cannot write the output: {error.strerror or error}") from error
+
+
+def _give_up_stdout() -> None:
+    """Give stdout, which Python flushes once more at exit, somewhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -111,7 +111,8 @@ class Tensor:
         if not self.scale:
             return values.astype(self.dtype, copy=False)
         limits = np.iinfo(self.dtype)
-        steps = np.rint(values / np.float64(self.scale)) + self.zero_point
+        # In float64 by name: NumPy 1 would divide in float32, and pixels that fall half-way would round otherwise.
+        steps = np.rint(values.astype(np.float64) / self.scale) + self.zero_point
         quantized: npt.NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(self.dtype)
         return quantized
 

@@ -1,14 +1,17 @@
 """The contract in the model file: what a `.tflite` of ours says of itself.
 
 A TFLite file may carry associated files: a ZIP archive appended to the flatbuffer, which every interpreter ignores
-(https://ai.google.dev/edge/litert/models/metadata). Ours holds `metadata.json`, the fields of `ModelMetadata`, and
-`labels.txt`, one label a line. This module is the only one that reads or writes them.
+(https://ai.google.dev/edge/litert/models/metadata). Ours holds `metadata.json`, the fields of `ModelMetadata`,
+`labels.txt`, one label a line, and `model.sha256`, the hash of the flatbuffer: an interpreter does not notice damaged
+weights, and may crash on damaged structure. This module is the only one that reads or writes them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +24,7 @@ from fer_edge.errors import ModelError
 FORMAT_VERSION = 1
 METADATA_NAME = "metadata.json"
 LABELS_NAME = "labels.txt"
+CHECKSUM_NAME = "model.sha256"
 _FLATBUFFER_IDENTIFIER = b"TFL3"
 _LARGEST_MEMBER = 1 << 20
 
@@ -154,6 +158,7 @@ def attach(flatbuffer: bytes, metadata: ModelMetadata) -> bytes:
         for name, content in (
             (METADATA_NAME, msgspec.json.format(msgspec.json.encode(metadata), indent=2)),
             (LABELS_NAME, "".join(f"{label}\n" for label in metadata.labels).encode()),
+            (CHECKSUM_NAME, hashlib.sha256(flatbuffer).hexdigest().encode()),
         ):
             members.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), content)
     return archive.getvalue()
@@ -174,8 +179,15 @@ def read_model(path: Path) -> tuple[bytes, ModelMetadata]:
         raise ModelError(f"{path} is not a TFLite model (no {_FLATBUFFER_IDENTIFIER.decode()} mark at byte 4)")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as members:
-            described, labels = (_member(members, name) for name in (METADATA_NAME, LABELS_NAME))
-    except zipfile.BadZipFile as error:
+            metadata = _decode(path, _member(path, members, METADATA_NAME))
+            labels = _member(path, members, LABELS_NAME)
+            if labels.decode(errors="replace").splitlines() != list(metadata.labels):
+                raise ModelError(
+                    f"{path}: {LABELS_NAME} and {METADATA_NAME} name different labels; convert the run again"
+                )
+            checksum = _member(path, members, CHECKSUM_NAME)
+            flatbuffer = content[: min(member.header_offset for member in members.infolist())]
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"{path} carries no {METADATA_NAME}: it was not written by fer-convert, or its end is cut off; "
             "make a model that has it with 'fer-convert RUN --int8', or copy the file again"
@@ -185,19 +197,18 @@ def read_model(path: Path) -> tuple[bytes, ModelMetadata]:
             f"{path} carries no {error.args[0]}: it was not written by fer-convert; "
             "make a model that has it with 'fer-convert RUN --int8'"
         ) from error
-    metadata = _decode(path, described)
-    if labels.decode(errors="replace").splitlines() != list(metadata.labels):
-        raise ModelError(f"{path}: {LABELS_NAME} and {METADATA_NAME} name different labels; convert the run again")
+    if hashlib.sha256(flatbuffer).hexdigest().encode() != checksum:
+        raise ModelError(f"{path} is damaged: its content does not match its {CHECKSUM_NAME}; copy the file again")
     return content, metadata
 
 
-def _member(members: zipfile.ZipFile, name: str) -> bytes:
+def _member(path: Path, members: zipfile.ZipFile, name: str) -> bytes:
     try:
         info = members.getinfo(name)
     except KeyError:
         raise KeyError(name) from None
     if info.file_size > _LARGEST_MEMBER:
-        raise ModelError(f"{members.filename or 'model'}: {name} is {info.file_size} bytes, more than any of ours")
+        raise ModelError(f"{path}: {name} is {info.file_size} bytes, more than any of ours")
     with members.open(info) as member:
         return member.read(_LARGEST_MEMBER)
 

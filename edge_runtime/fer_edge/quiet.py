@@ -31,6 +31,8 @@ def native_stderr_hidden() -> Iterator[None]:
 
 def silence_opencv() -> None:
     """Keep OpenCV from logging what it cannot open or decode; its return values say it, and our errors tell it."""
+    # FFmpeg inside it reads this when the first file is opened.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     # The function moved between 4.11 and 4.14.
     set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
     set_level(_OPENCV_SILENT)

@@ -44,7 +44,11 @@ class HaarDetector:
         folder = Path(cv2.data.haarcascades)  # type: ignore[attr-defined]  # missing in the wheel's own stubs
         path = folder / settings.cascade  # an absolute path stays as it is
         self._cascade = cv2.CascadeClassifier()
-        if not path.is_file() or not self._cascade.load(str(path)):
+        try:
+            loaded = path.is_file() and self._cascade.load(str(path))
+        except cv2.error:  # what is no XML at all
+            loaded = False
+        if not loaded:
             raise FerError(
                 f"{path} is not a cascade that OpenCV {cv2.__version__} reads; opencv-python must be below 5"
             )

@@ -34,7 +34,8 @@ def as_object(result: Result) -> dict[str, Any]:
     return {
         "frame": result.frame,
         "time": result.time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "source": result.source,
+        # A name in a Linux folder may be any bytes; what is no UTF-8 becomes a question mark.
+        "source": result.source.encode(errors="replace").decode(),
         "age_ms": round(result.age_ms, 3),
         "dropped": result.dropped,
         "faces": [_face(face) for face in result.faces],

@@ -66,9 +66,13 @@ def resolve(spec: str) -> tuple[str, str]:
     if spec.isdecimal() or spec.startswith("/dev/"):
         return "camera", spec
     path = Path(spec)
-    if path.is_dir():
+    try:
+        is_folder, is_file = bool(spec) and path.is_dir(), path.is_file()
+    except OSError as error:  # such as a name longer than any file's
+        raise UsageError(f"cannot look at the source {spec[:80]}: {error.strerror or error}") from error
+    if is_folder:
         return "folder", spec
-    if path.is_file():
+    if is_file:
         return ("image" if path.suffix.lower() in images.SUFFIXES else "video"), spec
     raise UsageError(
         f"no source {spec!r}: give demo, picamera2, a camera's number, or the path of an image, a folder or a video"

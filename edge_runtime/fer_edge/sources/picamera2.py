@@ -47,10 +47,14 @@ class Picamera2Source:
             self._camera: Any = Picamera2(self._number)
         except (IndexError, RuntimeError) as error:
             raise SourceError(f"no camera {self.name}: {error}; 'rpicam-hello --list-cameras' shows them") from error
-        self._camera.configure(
-            self._camera.create_video_configuration(main={"size": (_WIDTH, _HEIGHT), "format": "YUV420"})
-        )
-        self._camera.start()
+        try:
+            self._camera.configure(
+                self._camera.create_video_configuration(main={"size": (_WIDTH, _HEIGHT), "format": "YUV420"})
+            )
+            self._camera.start()
+        except RuntimeError as error:
+            self._camera.close()
+            raise SourceError(f"camera {self.name} does not start: {error}") from error
         return self
 
     def __exit__(self, *_: object) -> None:

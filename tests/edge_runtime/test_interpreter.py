@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import os
+import sys
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from fer_edge.errors import FerError, ModelError, UsageError
+from fer_edge.interpreter import RUNTIMES, Interpreter, Tensor, default_threads, find_runtime
+from fer_edge.metadata import read_model
+
+
+def tensor(dtype: Any, scale: float, zero_point: int) -> Tensor:
+    return Tensor(index=0, shape=(1, 1), dtype=np.dtype(dtype), scale=scale, zero_point=zero_point)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "zero_point", "values", "stored"),
+    [
+        # Half goes to even, before the zero point is added.
+        (np.int8, 1.0, 0, [0.5, 1.5, 2.5, -0.5, -1.5, -2.5], [0, 2, 2, 0, -2, -2]),
+        (np.int8, 1.0, 1, [0.5, 1.5, 2.5, -0.5, -1.5, -2.5], [1, 3, 3, 1, -1, -1]),
+        (np.int8, 0.5, 0, [0.25, 0.26, 0.75, -0.25], [0, 1, 2, 0]),
+        # Beyond the limits it saturates and does not wrap.
+        (np.int8, 1.0, 0, [127, 128, 1e9, -128, -129, -1e9], [127, 127, 127, -128, -128, -128]),
+        (np.int8, 1 / 256, -128, [0.0, 0.5, 255 / 256, 1.0, -0.1], [-128, 0, 127, 127, -128]),
+        (np.uint8, 1.0, 127, [-128, -127, 0, 128, 129], [0, 0, 127, 255, 255]),
+    ],
+)
+def test_quantizing(dtype: Any, scale: float, zero_point: int, values: list[float], stored: list[int]) -> None:
+    quantized = tensor(dtype, scale, zero_point).quantize(np.array(values, np.float32))
+    assert (quantized.dtype, quantized.tolist()) == (np.dtype(dtype), stored)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "zero_point", "stored", "values"),
+    [
+        (np.int8, 1 / 256, -128, [-128, 0, 127], [0.0, 0.5, 255 / 256]),
+        (np.int8, 0.5, 3, [-128, 3, 127], [-65.5, 0.0, 62.0]),
+        (np.uint8, 0.25, 200, [0, 200, 255], [-50.0, 0.0, 13.75]),
+    ],
+)
+def test_dequantizing(dtype: Any, scale: float, zero_point: int, stored: list[int], values: list[float]) -> None:
+    dequantized = tensor(dtype, scale, zero_point).dequantize(np.array(stored, dtype))
+    assert (dequantized.dtype, dequantized.tolist()) == (np.float32, values)
+
+
+def test_every_numpy_rounds_alike() -> None:
+    # Keras' scaling to -1..1 puts each pixel half way between two steps of the input. NumPy 1 divides float32 by a
+    # float64 scalar in float32, NumPy 2 in float64: the same model must get the same integers from both.
+    scale, zero_point = 0.007843137718737125, -1
+    values = (np.arange(256) / 127.5 - 1).astype(np.float32)
+    exact = [Fraction(float(value)) / Fraction(scale) for value in values]
+    expected = [max(-128, min(127, round(number) + zero_point)) for number in exact]
+    assert tensor(np.int8, scale, zero_point).quantize(values).tolist() == expected
+
+
+def test_every_stored_value_survives_the_round_trip() -> None:
+    stored = np.arange(-128, 128, dtype=np.int8)
+    for scale in (1 / 256, 0.0078431, 3.7):
+        one = tensor(np.int8, scale, -5)
+        np.testing.assert_array_equal(one.quantize(one.dequantize(stored)), stored)
+
+
+def test_float_tensors_pass_through() -> None:
+    values = np.array([-1e9, 0.1, 0.5, np.pi], np.float32)
+    one = tensor(np.float32, 0.0, 0)
+    np.testing.assert_array_equal(one.quantize(values), values)
+    np.testing.assert_array_equal(one.dequantize(values), values)
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (3, 2), (4, 3), (5, 4), (6, 4), (64, 4)])
+def test_threads_leave_a_core_for_the_camera(monkeypatch: pytest.MonkeyPatch, cores: int, threads: int) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(cores)))
+    assert default_threads() == threads
+
+
+def test_there_is_at_least_one_thread_here() -> None:
+    assert 1 <= default_threads() <= 4
+
+
+def test_an_unknown_runtime() -> None:
+    with pytest.raises(UsageError) as caught:
+        find_runtime("onnx")
+    assert str(caught.value) == "no runtime is called 'onnx'; there are litert, tflite-runtime, tensorflow"
+
+
+def test_no_runtime_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    for runtime in RUNTIMES:
+        monkeypatch.setitem(sys.modules, runtime.module, None)
+    with pytest.raises(FerError) as caught:
+        find_runtime()
+    told = str(caught.value)
+    assert told.startswith("no TFLite interpreter can be imported (litert: ")
+    assert "; tflite-runtime: " in told
+    assert "; tensorflow: " in told
+    assert told.endswith("): install one, such as 'pip install ai-edge-litert'")
+
+
+def test_a_runtime_that_is_asked_for_and_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", None)
+    with pytest.raises(FerError) as caught:
+        find_runtime("tflite-runtime")
+    assert str(caught.value).endswith("): install one, such as 'pip install tflite-runtime'")
+    assert "litert:" not in str(caught.value)
+
+
+KERNELS = SimpleNamespace(AUTO="auto", BUILTIN_WITHOUT_DEFAULT_DELEGATES="builtin")
+
+
+def stand_in(inputs: int = 1, outputs: int = 1) -> ModuleType:
+    """Make a module with an interpreter that gives details and nothing else."""
+
+    class Fake:
+        def __init__(self, **_: Any) -> None: ...
+
+        def allocate_tensors(self) -> None: ...
+
+        def invoke(self) -> None: ...
+
+        def get_input_details(self) -> list[dict[str, Any]]:
+            return [_detail(number) for number in range(inputs)]
+
+        def get_output_details(self) -> list[dict[str, Any]]:
+            return [_detail(number) for number in range(outputs)]
+
+    module = ModuleType("stand_in")
+    module.Interpreter = Fake  # type: ignore[attr-defined]
+    module.OpResolverType = KERNELS  # type: ignore[attr-defined]
+    return module
+
+
+def _detail(index: int) -> dict[str, Any]:
+    return {"index": index, "shape": np.array([1, 2], np.int32), "dtype": np.int8, "quantization": (0.5, 3)}
+
+
+def test_runtimes_are_tried_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    second = stand_in()
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", second)
+    assert find_runtime() == (RUNTIMES[1], second)
+    first = stand_in()
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", first)
+    assert find_runtime() == (RUNTIMES[0], first)
+    assert find_runtime("tflite-runtime") == (RUNTIMES[1], second)
+
+
+def test_what_the_adapter_says_of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", stand_in())
+    interpreter = Interpreter(b"model", threads=3)
+    expected = Tensor(index=0, shape=(1, 2), dtype=np.dtype(np.int8), scale=0.5, zero_point=3)
+    assert (interpreter.runtime, interpreter.threads) == (RUNTIMES[0], 3)
+    assert (interpreter.input, interpreter.output) == (expected, expected)
+
+
+@pytest.mark.parametrize(("portable", "kernels"), [(False, "auto"), (True, "builtin")])
+def test_what_a_runtime_is_asked_for(monkeypatch: pytest.MonkeyPatch, portable: bool, kernels: str) -> None:
+    asked: list[dict[str, Any]] = []
+    module = stand_in()
+    monkeypatch.setattr(module.Interpreter, "__init__", lambda _self, **settings: asked.append(settings))
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", module)
+    Interpreter(b"model", threads=3, portable=portable)
+    assert asked == [{"model_content": b"model", "num_threads": 3, "experimental_op_resolver_type": kernels}]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "message"),
+    [(2, 1, "the model has 2 inputs, ours have one"), (1, 0, "the model has 0 outputs, ours have one")],
+)
+def test_models_with_other_ends(monkeypatch: pytest.MonkeyPatch, inputs: int, outputs: int, message: str) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", stand_in(inputs, outputs))
+    with pytest.raises(ModelError) as caught:
+        Interpreter(b"model")
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "no identifier", "empty"])
+def test_a_model_that_the_interpreter_refuses(model_path: Path, damage: str) -> None:
+    runtime, _ = find_runtime()
+    if damage == "cut" and runtime.name == "tflite-runtime":
+        pytest.skip("tflite_runtime does not verify flatbuffers: what is cut off crashes it")
+    model, _ = read_model(model_path)
+    content = {
+        "cut": model[: len(model) // 2],
+        "zeros": model[:8] + bytes(1000),
+        "no identifier": model[:4] + b"ABCD" + model[8:],
+        "empty": b"",
+    }[damage]
+    with pytest.raises(ModelError) as caught:
+        Interpreter(content)
+    told = str(caught.value)
+    assert told.startswith(f"{runtime.name} {runtime.version} cannot load the model: ")
+    assert "\n" not in told
+
+
+def test_a_real_model_gives_the_same_answer_twice(model_path: Path) -> None:
+    model, metadata = read_model(model_path)
+    interpreter = Interpreter(model, threads=1)
+    spec = metadata.input
+    stored: npt.NDArray[Any] = np.zeros((1, spec.height, spec.width, spec.channels), interpreter.input.dtype)
+    first = interpreter.run(stored)
+    kept = first.copy()
+    assert (first.shape, first.dtype) == ((1, len(metadata.labels)), interpreter.output.dtype)
+    interpreter.run(stored + 100)
+    # A copy: the next run does not change what the last one gave.
+    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(interpreter.run(stored), kept)
+
+
+def test_native_output_is_hidden_only_while_a_model_loads(model_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Interpreter(read_model(model_path)[0])
+    os.write(2, b"still here\n")
+    assert capfd.readouterr().err == "still here\n"
+
+
+def test_a_package_for_another_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(**_: Any) -> None:
+        raise SystemError("initialization of _pywrap failed")
+
+    monkeypatch.setitem(
+        sys.modules, "ai_edge_litert.interpreter", SimpleNamespace(Interpreter=make, OpResolverType=KERNELS)
+    )
+    monkeypatch.setattr("importlib.metadata.version", lambda _name: "9.9")
+    with pytest.raises(FerError) as caught:
+        Interpreter(b"model")
+    assert str(caught.value) == f"litert 9.9 does not work with NumPy {np.__version__}: tflite-runtime needs 'numpy<2'"

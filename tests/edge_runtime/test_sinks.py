@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+
+from fer_edge.box import Box
+from fer_edge.errors import UsageError
+from fer_edge.labels import EXPRESSIONS
+from fer_edge.sinks import REGISTRY, open_sink
+from fer_edge.sinks.console import ConsoleSink
+from fer_edge.sinks.jsonl import JsonlSink, round_distribution
+from fer_edge.types import Face, Result, StageTimes
+
+PROBABILITIES = dict(zip(EXPRESSIONS, (0.0, 0.01, 0.005, 0.97, 0.005, 0.0, 0.01), strict=True))
+TWO_FACES = Result(
+    frame=12,
+    time=datetime(2026, 11, 21, 20, 15, 2, 113_900, UTC),
+    source="demo",
+    age_ms=3.14159,
+    dropped=0,
+    faces=(
+        Face(track=1, box=Box(120, 80, 200, 210), probabilities=PROBABILITIES),
+        Face(track=3, box=Box(0, 5, 60, 60), probabilities=PROBABILITIES | {"happy": 0.0, "sad": 0.975}),
+    ),
+    ms=StageTimes(capture=0.4, detect=6.1239, classify=0.3, total=6.8761),
+)
+NOBODY = Result(
+    frame=0,
+    # Another time zone is brought to UTC.
+    time=datetime(2026, 11, 21, 22, 15, 2, tzinfo=timezone(timedelta(hours=2))),
+    source="Käse.jpg",
+    age_ms=1.0,
+    dropped=7,
+    faces=(),
+    ms=StageTimes(capture=1.0, detect=2.0, classify=0.0, total=3.0),
+)
+
+
+class CountingText(io.StringIO):
+    """Counts the flushes."""
+
+    flushed = 0
+
+    def flush(self) -> None:
+        self.flushed += 1
+        super().flush()
+
+
+class CountingBytes(io.BytesIO):
+    """Counts the flushes and the writes."""
+
+    flushed = written = 0
+
+    def flush(self) -> None:
+        self.flushed += 1
+        super().flush()
+
+    def write(self, content: object) -> int:
+        self.written += 1
+        return super().write(content)  # type: ignore[arg-type]
+
+
+def test_console() -> None:
+    stream = CountingText()
+    sink = ConsoleSink(stream)
+    sink.write(TWO_FACES)
+    assert stream.flushed == 1
+    sink.write(NOBODY)
+    assert stream.flushed == 2
+    assert stream.getvalue() == (
+        "frame 12: #1 happy 97 % at 120,80 200x210, #3 sad 98 % at 0,5 60x60 | "
+        "detect 6.1, classify 0.3, total 6.9 ms\n"
+        "frame 0: no face | detect 2.0, classify 0.0, total 3.0 ms\n"
+    )
+
+
+def test_jsonl() -> None:
+    stream = CountingBytes()
+    sink = JsonlSink(stream)
+    sink.write(TWO_FACES)
+    assert (stream.written, stream.flushed) == (1, 1)
+    sink.write(NOBODY)
+    assert (stream.written, stream.flushed) == (2, 2)
+    assert stream.getvalue().decode() == (
+        '{"frame":12,"time":"2026-11-21T20:15:02.113Z","source":"demo","age_ms":3.142,"dropped":0,"faces":['
+        '{"track":1,"box":[120,80,200,210],"expression":"happy","confidence":0.97,"probabilities":{"angry":0.0,'
+        '"disgust":0.01,"fear":0.005,"happy":0.97,"sad":0.005,"surprise":0.0,"neutral":0.01}},'
+        '{"track":3,"box":[0,5,60,60],"expression":"sad","confidence":0.975,"probabilities":{"angry":0.0,'
+        '"disgust":0.01,"fear":0.005,"happy":0.0,"sad":0.975,"surprise":0.0,"neutral":0.01}}],'
+        '"ms":{"capture":0.4,"detect":6.124,"classify":0.3,"total":6.876}}\n'
+        '{"frame":0,"time":"2026-11-21T20:15:02.000Z","source":"Käse.jpg","age_ms":1.0,"dropped":7,"faces":[],'
+        '"ms":{"capture":1.0,"detect":2.0,"classify":0.0,"total":3.0}}\n'
+    )
+    assert [json.loads(line)["frame"] for line in stream.getvalue().splitlines()] == [12, 0]
+
+
+def test_a_file_name_that_is_no_utf8() -> None:
+    # Names in a Linux folder are bytes; Python gives the others as lone surrogates.
+    stream = io.BytesIO()
+    name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
+    JsonlSink(stream).write(
+        Result(
+            frame=0, time=NOBODY.time, source=name, age_ms=1.0, dropped=0, faces=(), ms=StageTimes(1.0, 1.0, 1.0, 3.0)
+        )
+    )
+    assert json.loads(stream.getvalue())["source"].startswith("caf")
+
+
+@pytest.mark.parametrize(
+    ("values", "rounded"),
+    [
+        ((1 / 3, 1 / 3, 1 / 3), (0.3334, 0.3333, 0.3333)),
+        ((0.99996, 0.00002, 0.00002), (1.0, 0.0, 0.0)),
+        ((0.00004, 0.99993, 0.00003), (0.0001, 0.9999, 0.0)),
+        ((0.00003, 0.99993, 0.00004), (0.0, 0.9999, 0.0001)),
+        ((1.0, 0.0, 0.0), (1.0, 0.0, 0.0)),
+        ((0.5, 0.25, 0.25), (0.5, 0.25, 0.25)),
+    ],
+)
+def test_rounding_a_distribution(values: tuple[float, ...], rounded: tuple[float, ...]) -> None:
+    assert tuple(round_distribution(dict(zip("abc", values, strict=True))).values()) == rounded
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rounded_distributions_sum_to_one_and_stay_close(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    for _ in range(200):
+        # As the classifier gives them: float32, from even to nearly certain.
+        values = chance.dirichlet(np.full(7, chance.choice([0.02, 0.3, 5.0]))).astype(np.float32)
+        values /= values.sum()
+        exact = dict(zip(EXPRESSIONS, values.tolist(), strict=True))
+        rounded = round_distribution(exact)
+        assert list(rounded) == list(exact)
+        assert sum(round(value * 10_000) for value in rounded.values()) == 10_000
+        assert sum(rounded.values()) == pytest.approx(1, abs=1e-12)
+        assert all(abs(rounded[label] - exact[label]) < 1.01e-4 for label in exact)
+        assert all(value == round(value, 4) and 0 <= value <= 1 for value in rounded.values())
+        assert rounded[max(exact, key=exact.__getitem__)] == max(rounded.values())
+
+
+def test_sinks_by_name() -> None:
+    assert REGISTRY.names() == ("console", "jsonl")
+    assert isinstance(open_sink("console"), ConsoleSink)
+    with pytest.raises(UsageError) as caught:
+        open_sink("telegram")
+    assert str(caught.value) == "no output is called 'telegram'; there are console, jsonl"
+
+
+def test_the_first_of_equal_labels_is_the_expression() -> None:
+    face = Face(track=1, box=Box(0, 0, 1, 1), probabilities={"angry": 0.2, "sad": 0.4, "happy": 0.4})
+    assert (face.expression, face.confidence) == ("sad", 0.4)
