@@ -76,11 +76,10 @@ def main(
     """
     if split is not None and data is None:
         raise UsageError("--split needs --data")
-    variants = [
-        (path, Classifier.load(path, threads=count, runtime=runtime))
-        for path in models or shipped_models()
-        for count in threads
-    ]
+    paths = models or shipped_models()
+    if not paths:
+        raise UsageError("no model to measure: this installation ships none, name one")
+    variants = [(path, Classifier.load(path, threads=count, runtime=runtime)) for path in paths for count in threads]
     labelled = None if data is None else _labelled(data, split, [classifier for _, classifier in variants])
     with click.progressbar(length=runs * len(variants), label="latency ", file=sys.stderr) as bar:
         latencies = latency.measure([classifier for _, classifier in variants], runs, bar.update)

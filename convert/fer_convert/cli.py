@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 from tabulate import tabulate
 
-from fer_edge.command import Command
-from fer_train import run_folder
+from fer_edge.command import Command, FiniteRange
+from fer_edge.errors import UsageError
+from fer_train import datasets, run_folder
 
 
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,23 +24,60 @@ from fer_train import run_folder
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for NAME-RECIPE.tflite and NAME-RECIPE.json.",
 )
+@click.option("--qat", is_flag=True, help="int8 after quantization-aware training on --data.")
+@click.option("--data", type=click.Path(path_type=Path), help="What the run was trained on, for --qat.")
+@click.option(
+    "--qat-epochs", default=4, show_default=True, type=click.IntRange(1), help="Passes over the training images."
+)
+@click.option(
+    "--qat-learning-rate",
+    default=2e-4,
+    show_default=True,
+    type=FiniteRange(0, 1, min_open=True),
+    help="Adam's, at its highest.",
+)
+@click.option(
+    "--qat-augment",
+    default="standard",
+    show_default=True,
+    type=click.Choice(run_folder.AUGMENTATIONS),
+    help="Level of augmentation.",
+)
 @click.version_option(package_name="fer-edge")
-def main(run: Path | None, fp32: bool, int8: bool, out: Path) -> None:
+def main(
+    run: Path | None,
+    fp32: bool,
+    int8: bool,
+    out: Path,
+    qat: bool,
+    data: Path | None,
+    qat_epochs: int,
+    qat_learning_rate: float,
+    qat_augment: str,
+) -> None:
     """Convert a training run to TFLite files that describe themselves.
 
     RUN is a folder that fer-train left; without it, the newest under runs/. Each file is loaded again and compared with
     the float model on the run's held-out faces.
     """
     folder = run_folder.newest(Path("runs")) if run is None else run_folder.RunFolder(run)
+    if qat and data is None:
+        raise UsageError("--qat trains: give it the run's data with --data")
     click.echo(f"converting {folder.path}", err=True)
 
     # TensorFlow takes seconds to import: after the run is known to be one, and never for --help.
     from fer_convert.converting import convert_run
+    from fer_convert.qat import QatSettings, check_data
     from fer_convert.recipes import RECIPES
 
-    wanted = {"fp32": fp32, "int8": int8 or not fp32}
+    wanted = {"fp32": fp32, "int8": int8 or not (fp32 or qat), "qat-int8": qat}
     chosen = [recipe for recipe in RECIPES if wanted[recipe.name]]
-    converted = convert_run(folder, chosen, out)
+    tuning = None
+    if qat and data is not None:
+        found = datasets.load(data)
+        check_data(found, folder.info)
+        tuning = found, QatSettings(epochs=qat_epochs, learning_rate=qat_learning_rate, augment=qat_augment)
+    converted = convert_run(folder, chosen, out, tuning=tuning, verbose=1 if sys.stdout.isatty() else 2)
     rows = [
         {
             "file": str(one.path),

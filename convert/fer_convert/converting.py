@@ -10,11 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from fer_convert import parity, recipes
+from fer_convert import parity, qat, recipes
 from fer_edge import evaluation, files, preprocessing
 from fer_edge.classifier import Classifier
 from fer_edge.metadata import ModelMetadata, Origin, attach
 from fer_train import pipeline
+from fer_train.datasets import Dataset
 from fer_train.run_folder import RunFolder
 
 _PACKAGES = ("fer-edge", "tensorflow", "tf-keras")
@@ -33,13 +34,22 @@ class Converted:
     report: parity.Report
 
 
-def convert_run(run: RunFolder, chosen: Sequence[recipes.Recipe], out: Path) -> list[Converted]:
+def convert_run(
+    run: RunFolder,
+    chosen: Sequence[recipes.Recipe],
+    out: Path,
+    *,
+    tuning: tuple[Dataset, qat.QatSettings] | None = None,
+    verbose: int = 1,
+) -> list[Converted]:
     """Convert a run by each recipe, compare each file with the float model, and write it.
 
     Args:
         run: The training.
         chosen: Recipes, in the order wanted.
         out: Folder for `NAME-RECIPE.tflite` and `NAME-RECIPE.json`; made where it is missing.
+        tuning: The run's data, and how to fine-tune on it; for recipes that train.
+        verbose: Keras' progress while fine-tuning: 0 silent, 1 a bar, 2 a line an epoch.
 
     Raises:
         FerError: The run or the model cannot be read, the converter refuses, or the folder cannot be written.
@@ -50,7 +60,9 @@ def convert_run(run: RunFolder, chosen: Sequence[recipes.Recipe], out: Path) -> 
     parent = model.predict(preprocessing.to_input(faces, info.input), batch_size=64, verbose=0)
     written = []
     for recipe in chosen:
-        flatbuffer = recipes.convert(model, recipe, calibration, info.input)
+        tuned = tuning if recipe.trained else None
+        source = model if tuned is None else qat.fine_tune(model, info, *tuned, verbose=verbose)
+        flatbuffer = recipes.convert(source, recipe, calibration, info.input)
         metadata = ModelMetadata(
             name=f"{run.name}-{recipe.name}",
             recipe=recipe.name,
@@ -83,9 +95,12 @@ def convert_run(run: RunFolder, chosen: Sequence[recipes.Recipe], out: Path) -> 
             parameters=info.parameters,
             runtime=f"{classifier.interpreter.runtime.name} {classifier.interpreter.runtime.version}",
             labels=info.labels,
+            qat=None if tuned is None else msgspec.structs.asdict(tuned[1]),
         )
         path = out / f"{metadata.name}.tflite"
-        files.write_bytes(path, content)
-        files.write_bytes(path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+        # Both are written before either gets its name.
+        with files.replacing(path) as model_file, files.replacing(path.with_suffix(".json")) as report_file:
+            model_file.write_bytes(content)
+            report_file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
         written.append(Converted(path, report))
     return written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -30,6 +31,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         accuracy: Of the written file.
         float_recalls: By label, of the float parent.
         recalls: By label, of the written file.
+        qat: Settings of the quantization-aware training, None without.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: Accuracy
     float_recalls: dict[str, float | None]
     recalls: dict[str, float | None]
+    qat: dict[str, Any] | None
 
 
 def compare(
@@ -60,6 +63,7 @@ def compare(
     parameters: int,
     runtime: str,
     labels: tuple[str, ...],
+    qat: dict[str, Any] | None,
 ) -> Report:
     """Compare the probabilities of two models, [N, labels] each, for faces whose labels are `truth` [N]."""
     parent_says, child_says = parent.argmax(axis=1), child.argmax(axis=1)
@@ -79,4 +83,5 @@ def compare(
         accuracy=evaluation.accuracy(split, child_says, truth),
         float_recalls=evaluation.recalls(parent_says, truth, labels),
         recalls=evaluation.recalls(child_says, truth, labels),
+        qat=qat,
     )

@@ -19,19 +19,20 @@ class Recipe:
 
     Attributes:
         name: As in the file's name and the model's metadata.
+        trained: Fine-tuned with quantization in the loop before (quantization-aware training).
         integer: All weights and activations int8, input and output too; scales per channel for weights, calibrated on
             training faces for activations (https://ai.google.dev/edge/litert/models/quantization_spec).
-        summary: One line for `--help`.
     """
 
     name: str
     integer: bool
-    summary: str
+    trained: bool
 
 
 RECIPES = (
-    Recipe("fp32", integer=False, summary="Keep float32 weights."),
-    Recipe("int8", integer=True, summary="Full-integer int8: a quarter of the bytes."),
+    Recipe("fp32", integer=False, trained=False),
+    Recipe("int8", integer=True, trained=False),
+    Recipe("qat-int8", integer=True, trained=True),
 )
 
 
@@ -59,6 +60,7 @@ def convert(model: Any, recipe: Recipe, calibration: preprocessing.Pixels, spec:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.int8
         converter.inference_output_type = tf.int8
+    if recipe.integer and not recipe.trained:  # a trained model brings its ranges along
         converter.representative_dataset = lambda: _one_by_one(calibration, spec)
     try:
         with native_stderr_hidden():  # the converter narrates

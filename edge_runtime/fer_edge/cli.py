@@ -17,7 +17,7 @@ from fer_edge import interpreter, sinks
 from fer_edge.classifier import Classifier
 from fer_edge.command import Group, warn
 from fer_edge.detectors import open_detector
-from fer_edge.errors import FerError
+from fer_edge.errors import FerError, UsageError
 from fer_edge.loop import Loop
 from fer_edge.loop import run as run_loop
 from fer_edge.models import shipped_model
@@ -76,6 +76,8 @@ def run(
     """
     # What OpenCV cannot open or decode is told by our own errors, in one line.
     silence_opencv()
+    if sys.stdout is None:  # as with `>&-`
+        raise UsageError("stdout is closed: results have nowhere to go")
     stop = _stop_on_signals()
     opened = open_source(source, stop)
     classifier = Classifier.load(model or shipped_model(), threads=threads, runtime=runtime, portable=portable)

@@ -1,7 +1,8 @@
-"""What the four commands share: errors in one line, exit codes, the version."""
+"""What the four commands share: errors in one line, exit codes, numbers that are numbers."""
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any, NoReturn
 
@@ -11,31 +12,46 @@ from fer_edge.errors import FerError
 
 
 class Command(click.Command):
-    """A click command that ends a `FerError` with its message on stderr and its exit code, without a traceback."""
+    """A command that ends an error of the user's with one line on stderr and its exit code, without a traceback."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command and, unless told otherwise, end the process."""
+        run: Any = super().main  # click types it by overloads, which pass nothing on
+        if not standalone_mode:
+            return run(*args, standalone_mode=False, **extra)
         try:
-            return super().invoke(ctx)
+            sys.exit(run(*args, standalone_mode=False, **extra) or 0)
         except FerError as error:
-            fail(error)
-        except KeyboardInterrupt:
-            # The convention of shells: 128 + SIGINT.
-            click.echo("interrupted", err=True)
-            sys.exit(130)
+            _fail(str(error), error.exit_code)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            _fail(f"{error.format_message()} (--help lists what can be given)", error.exit_code)
+        except click.Abort:
+            _fail("interrupted", 130)  # 128 + SIGINT, the convention of shells
 
 
-class Group(click.Group):
+class Group(Command, click.Group):
     """A group of such commands."""
 
     command_class = Command
-    group_class = type
 
 
-def fail(error: FerError) -> NoReturn:
-    """Print an error in one line and end with its exit code."""
-    click.echo(f"error: {' '.join(str(error).split())}", err=True)
-    sys.exit(error.exit_code)
+class FiniteRange(click.FloatRange):
+    """A range of real numbers; click's own lets "nan" through, which no comparison keeps out."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn the text into a number within the range."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+def _fail(message: str, exit_code: int) -> NoReturn:
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    sys.exit(exit_code)
 
 
 def warn(message: str) -> None:

@@ -8,8 +8,9 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
-from fer_edge.errors import FerError
+from fer_edge.errors import FerError, UsageError
 
 
 @contextmanager
@@ -21,6 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         FerError: The folder cannot be made or written.
     """
+    path = path.absolute()  # "." has no name of its own
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,3 +60,17 @@ def read_bytes(path: Path, what: str) -> bytes:
     if not content:
         raise FerError(f"{what} {path} is empty")
     return content
+
+
+def kind(path: Path) -> Literal["file", "folder", "nothing"]:
+    """Find out what is at a path that a user gave; a device file is a file.
+
+    Raises:
+        UsageError: That cannot be found out, as below a folder that may not be searched.
+    """
+    try:
+        if path.is_dir():
+            return "folder"
+        return "file" if path.exists() else "nothing"
+    except OSError as error:
+        raise UsageError(f"cannot look at {str(path)[:80]}: {error.strerror or error}") from error

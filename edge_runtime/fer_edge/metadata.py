@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from fer_edge import files
-from fer_edge.errors import ModelError
+from fer_edge.errors import FerError, ModelError
 
 FORMAT_VERSION = 1
 METADATA_NAME = "metadata.json"
@@ -30,7 +30,7 @@ _LARGEST_MEMBER = 1 << 20
 
 Side = Annotated[int, Meta(ge=8, le=1024)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
-Name = Annotated[str, Meta(min_length=1, max_length=100)]
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 class InputSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,11 +152,20 @@ class ModelMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 def attach(flatbuffer: bytes, metadata: ModelMetadata) -> bytes:
-    """Append a description to a TFLite flatbuffer; equal inputs give equal bytes."""
+    """Append a description to a TFLite flatbuffer; equal inputs give equal bytes.
+
+    Raises:
+        FerError: The description breaks its own bounds, so that nobody could read the file.
+    """
+    described = msgspec.json.format(msgspec.json.encode(metadata), indent=2)
+    try:
+        msgspec.json.decode(described, type=ModelMetadata)
+    except msgspec.ValidationError as error:
+        raise FerError(f"the model cannot be described: {error}") from error
     archive = io.BytesIO(flatbuffer)
     with zipfile.ZipFile(archive, "a", zipfile.ZIP_STORED) as members:
         for name, content in (
-            (METADATA_NAME, msgspec.json.format(msgspec.json.encode(metadata), indent=2)),
+            (METADATA_NAME, described),
             (LABELS_NAME, "".join(f"{label}\n" for label in metadata.labels).encode()),
             (CHECKSUM_NAME, hashlib.sha256(flatbuffer).hexdigest().encode()),
         ):

@@ -176,23 +176,22 @@ def test_bad_input_is_told_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run",), "Error: Missing option '--source'."),
+        (("run",), "Missing option '--source'."),
         (
             ("run", "--source", "demo", "--output", "telegram"),
-            "Error: Invalid value for '--output': 'telegram' is not one of 'console', 'jsonl'.",
+            "Invalid value for '--output': 'telegram' is not one of 'console', 'jsonl'.",
         ),
         (
             ("run", "--source", "demo", "--frames", "0"),
-            "Error: Invalid value for '--frames': 0 is not in the range x>=1.",
+            "Invalid value for '--frames': 0 is not in the range x>=1.",
         ),
-        (("fly",), "Error: No such command 'fly'."),
+        (("fly",), "No such command 'fly'."),
     ],
 )
 def test_bad_options(fer_edge: Run, arguments: tuple[str, ...], message: str) -> None:
     done = fer_edge(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[-1] == message
-    assert done.stderr.startswith("Usage: ")
+    assert done.stderr == f"error: {message} (--help lists what can be given)\n"
 
 
 def test_a_runtime_that_is_not_installed(fer_edge: Run, bad: Path, model_path: Path) -> None:

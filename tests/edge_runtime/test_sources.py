@@ -64,7 +64,7 @@ def test_what_is_nothing(places: Path, spec: str) -> None:
 def test_a_name_longer_than_any_file(places: Path) -> None:
     with pytest.raises(UsageError) as caught:
         resolve("x" * 300)
-    assert str(caught.value) == f"cannot look at the source {'x' * 80}: File name too long"
+    assert str(caught.value) == f"cannot look at {'x' * 80}: File name too long"
 
 
 def frames_of(spec: str | Path) -> tuple[list[Frame], list[str]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from fer_edge.command import Group, warn
-from fer_train import architectures, datasets
+from fer_edge.command import FiniteRange, Group, warn
+from fer_train import architectures, datasets, run_folder
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,7 +56,7 @@ def _units(_context: click.Context, _option: click.Parameter, value: str) -> tup
     type=click.Choice(["1", "3"]),
     help="1: grey; 3: grey repeated, as ImageNet weights want.",
 )
-@click.option("--alpha", default=1.0, show_default=True, type=click.FloatRange(0.05, 4), help="Width multiplier.")
+@click.option("--alpha", default=1.0, show_default=True, type=FiniteRange(0.05, 4), help="Width multiplier.")
 @click.option(
     "--weights",
     default="none",
@@ -76,15 +76,15 @@ def _units(_context: click.Context, _option: click.Parameter, value: str) -> tup
     "--dropout",
     default=0.0,
     show_default=True,
-    type=click.FloatRange(0, 0.95),
+    type=FiniteRange(0, 0.95),
     help="Fraction of features dropped before the head.",
 )
 @click.option(
     "--augment",
     default="light",
     show_default=True,
-    type=click.Choice(["none", "light"]),
-    help="light: mirror, rotate, zoom, shift a little.",
+    type=click.Choice(run_folder.AUGMENTATIONS),
+    help="light: mirror, rotate, zoom, shift a little; standard: more, with brightness and contrast.",
 )
 @click.option(
     "--epochs", default=20, show_default=True, type=click.IntRange(1), help="Passes over the training images."
@@ -94,21 +94,21 @@ def _units(_context: click.Context, _option: click.Parameter, value: str) -> tup
     "--learning-rate",
     default=1e-3,
     show_default=True,
-    type=click.FloatRange(0, 10, min_open=True),
+    type=FiniteRange(0, 10, min_open=True),
     help="Adam's, at the start.",
 )
 @click.option(
     "--schedule",
     default="cosine",
     show_default=True,
-    type=click.Choice(["constant", "cosine"]),
+    type=click.Choice(run_folder.SCHEDULES),
     help="cosine: one epoch of warm-up, then down to zero.",
 )
 @click.option(
     "--label-smoothing",
     default=0.0,
     show_default=True,
-    type=click.FloatRange(0, 0.5),
+    type=FiniteRange(0, 0.5),
     help="Share of the target spread over all classes.",
 )
 @click.option(

@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 
 from fer_edge import evaluation
-from fer_edge.errors import FerError
+from fer_edge.errors import DataError, FerError
 from fer_edge.metadata import InputSpec
 from fer_train import architectures, augmentation, pipeline, run_folder
 from fer_train.datasets import Dataset
 from fer_train.keras_setup import keras, tf
 from fer_train.run_folder import DataInfo, FitSettings, RunInfo
 
-SCHEDULES = ("constant", "cosine")
 CALIBRATION_SIZE = 500
 HELD_OUT_SIZE = 5_000
+SMALLEST_FACE = 8
 _PACKAGES = ("fer-edge", "tensorflow", "tf-keras", "numpy", "opencv-python-headless")
 
 
 @dataclass(frozen=True)
-class _Epochs:
+class Epochs:
     """The course of a fitting.
 
     Attributes:
@@ -56,7 +56,7 @@ def fit(settings: FitSettings, data: Dataset, out: Path, *, verbose: int = 1) ->
 
     Raises:
         UsageError: A setting cannot be meant.
-        DataError: There is no split to select on.
+        DataError: There is no split to select on, or the faces are too small.
         FerError: The folder cannot be written, or the loss is not finite.
     """
     started = datetime.now(UTC)
@@ -72,6 +72,8 @@ def fit(settings: FitSettings, data: Dataset, out: Path, *, verbose: int = 1) ->
         dropout=settings.dropout,
     )
     face_size = data.face_size()
+    if face_size < SMALLEST_FACE:
+        raise DataError(f"the faces of {data.name} are {face_size} pixels wide: at least {SMALLEST_FACE} are needed")
     spec = InputSpec(
         height=settings.input_size,
         width=settings.input_size,
@@ -84,7 +86,7 @@ def fit(settings: FitSettings, data: Dataset, out: Path, *, verbose: int = 1) ->
     judged_on = data.selection_split()
     with run_folder.creating(out) as folder:
         model = module.build(plan)
-        epochs = _fit(model, settings, data, spec, folder / "best.weights.h5", verbose)
+        epochs = fit_model(model, settings, data, spec, folder / "best.weights.h5", verbose)
         held_out = data.split(judged_on)
         predicted = model.predict(pipeline.batches(held_out, spec, settings.batch_size), verbose=0).argmax(axis=1)
         info = RunInfo(
@@ -113,8 +115,20 @@ def fit(settings: FitSettings, data: Dataset, out: Path, *, verbose: int = 1) ->
     return info
 
 
-def _fit(model: Any, settings: FitSettings, data: Dataset, spec: InputSpec, best: Path, verbose: int) -> _Epochs:
-    """Fit, and leave the best epoch's weights in the model."""
+def fit_model(model: Any, settings: FitSettings, data: Dataset, spec: InputSpec, best: Path, verbose: int) -> Epochs:
+    """Fit a model, and leave the weights of the best epoch in it.
+
+    Args:
+        model: From the input to probabilities.
+        settings: Augmentation, epochs, batch size, learning rate, schedule, smoothing and seed are taken from here.
+        data: With a "train" split and one to select on.
+        spec: The model's input.
+        best: Where the best weights are kept meanwhile; ends in `.weights.h5`.
+        verbose: Keras' progress.
+
+    Raises:
+        FerError: The loss is not finite.
+    """
     train, held_out = data.split("train"), data.split(data.selection_split())
     augment = augmentation.layers(settings.augment, settings.seed)
     steps = -(-len(train) // settings.batch_size)
@@ -142,7 +156,7 @@ def _fit(model: Any, settings: FitSettings, data: Dataset, spec: InputSpec, best
             ),
         ],
     ).history
-    if not np.isfinite(history["loss"]).all():
+    if not np.isfinite([history["loss"], history["val_loss"]]).all():
         raise FerError(f"the loss is not finite in epoch {len(history['loss'])}: lower --learning-rate")
     model.load_weights(str(best))
     best.unlink()
@@ -150,7 +164,7 @@ def _fit(model: Any, settings: FitSettings, data: Dataset, spec: InputSpec, best
         {name: round(float(values[epoch]), 6) for name, values in history.items()}
         for epoch in range(len(history["loss"]))
     )
-    return _Epochs(metrics, int(np.argmax(history["val_accuracy"])), time.monotonic() - began)
+    return Epochs(metrics, int(np.argmax(history["val_accuracy"])), time.monotonic() - began)
 
 
 def _learning_rate(settings: FitSettings, steps: int) -> Any:

@@ -48,4 +48,6 @@ def batches(
             pixels = augment(pixels, training=True)
         return scale(pixels, spec), tf.gather(labels, numbers)
 
-    return order.batch(batch_size).map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    # One batch after another: Keras' random layers keep a state, parallel calls would race for it, and the seed would
+    # mean nothing. Prefetching still does it beside the training step.
+    return order.batch(batch_size).map(batch).prefetch(tf.data.AUTOTUNE)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,9 @@ INFO = "run.json"
 HISTORY = "history.csv"
 CALIBRATION = "calibration.npz"
 HELD_OUT = "held_out.npz"
+
+AUGMENTATIONS = ("none", "light", "standard")
+SCHEDULES = ("constant", "cosine")
 
 
 class FitSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +141,7 @@ class RunFolder:
             FerError: Its `run.json` is damaged.
         """
         self.path = path
-        if not (path / INFO).is_file():
+        if files.kind(path / INFO) != "file":
             raise UsageError(f"{path} is not a run folder (no {INFO} in it): make one with 'fer-train fit'")
         try:
             self.info = msgspec.json.decode(files.read_bytes(path / INFO, "run"), type=RunInfo)
@@ -190,7 +194,9 @@ def creating(path: Path) -> Iterator[Path]:
         UsageError: Something that is not a run stands at `path`.
         FerError: The folder cannot be made.
     """
-    if path.exists() and not (path / INFO).is_file() and not (path.is_dir() and not any(path.iterdir())):
+    path = path.absolute()  # "." has no name of its own
+    free = files.kind(path) == "nothing" or (files.kind(path) == "folder" and not any(path.iterdir()))
+    if not free and files.kind(path / INFO) != "file":
         raise UsageError(f"{path} exists and is not a run folder: choose another --out")
     temporary = path.with_name(f".{path.name}.part")
     try:
@@ -233,15 +239,15 @@ def read_split(path: Path, labels: tuple[str, ...]) -> Split:
         DataError: The file is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             faces, numbers = arrays["faces"], arrays["labels"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, SyntaxError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read: {error}; train again") from error
     if (
         faces.ndim != 3
         or faces.dtype != np.uint8
         or len(faces) != len(numbers)
-        or numbers.max(initial=0) >= len(labels)
+        or not np.isin(numbers, range(len(labels))).all()
     ):
         raise DataError(f"{path} does not hold labelled faces; train again")
     return Split(tuple(faces), numbers.astype(np.int64))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
-from fer_edge import images
+from fer_edge import files, images
 from fer_edge.errors import UsageError
 from fer_edge.registry import Registry
 from fer_edge.types import Frame
@@ -66,13 +66,10 @@ def resolve(spec: str) -> tuple[str, str]:
     if spec.isdecimal() or spec.startswith("/dev/"):
         return "camera", spec
     path = Path(spec)
-    try:
-        is_folder, is_file = bool(spec) and path.is_dir(), path.is_file()
-    except OSError as error:  # such as a name longer than any file's
-        raise UsageError(f"cannot look at the source {spec[:80]}: {error.strerror or error}") from error
-    if is_folder:
+    kind = files.kind(path) if spec else "nothing"
+    if kind == "folder":
         return "folder", spec
-    if is_file:
+    if kind == "file":
         return ("image" if path.suffix.lower() in images.SUFFIXES else "video"), spec
     raise UsageError(
         f"no source {spec!r}: give demo, picamera2, a camera's number, or the path of an image, a folder or a video"

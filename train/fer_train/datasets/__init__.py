@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fer_edge import files
 from fer_edge.errors import UsageError
 from fer_train.datasets import fer2013_csv, image_folders
 from fer_train.datasets.dataset import Dataset, Split
@@ -27,8 +28,9 @@ def load(path: Path) -> Dataset:
         UsageError: There is nothing at the path.
         DataError: What is there cannot be read, with the row or file at fault.
     """
-    if path.is_dir():
+    kind = files.kind(path)
+    if kind == "folder":
         return image_folders.read(path)
-    if not path.exists():
+    if kind == "nothing":
         raise UsageError(f"no data at {path}: give a FER2013 CSV file or a folder with train/CLASS/ and test/CLASS/")
     return fer2013_csv.read(path)

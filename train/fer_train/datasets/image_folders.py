@@ -36,10 +36,10 @@ def read(path: Path) -> Dataset:
 
 
 def _read_split(path: Path, skipped: list[str]) -> Split:
-    try:
-        folders = {folder.name.lower(): folder for folder in sorted(path.iterdir()) if folder.is_dir()}
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    folders: dict[str, Path] = {}
+    for folder in _inside(path):
+        if folder.is_dir() and folders.setdefault(folder.name.lower(), folder) != folder:
+            raise DataError(f"{path} has the class {folder.name.lower()} in two spellings: put them into one folder")
     if unknown := [folder.name for name, folder in folders.items() if name not in EXPRESSIONS]:
         raise DataError(f"{path} has unknown classes {', '.join(unknown)}; the known are {', '.join(EXPRESSIONS)}")
     if absent := [label for label in EXPRESSIONS if label not in folders]:
@@ -48,7 +48,7 @@ def _read_split(path: Path, skipped: list[str]) -> Split:
     labels: list[int] = []
     for number, label in enumerate(EXPRESSIONS):
         before = len(faces)
-        for file in sorted(folders[label].iterdir()):
+        for file in _inside(folders[label]):
             try:
                 faces.append(read_gray(file))
             except FerError as error:
@@ -58,3 +58,10 @@ def _read_split(path: Path, skipped: list[str]) -> Split:
         if len(faces) == before:
             raise DataError(f"{folders[label]} holds no image that can be read")
     return Split(tuple(faces), np.asarray(labels, np.int64))
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"cannot read {folder}: {error.strerror or error}") from error
