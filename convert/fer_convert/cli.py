@@ -27,7 +27,7 @@ from fer_train import datasets, run_folder
 @click.option("--qat", is_flag=True, help="int8 after quantization-aware training on --data.")
 @click.option("--data", type=click.Path(path_type=Path), help="What the run was trained on, for --qat.")
 @click.option(
-    "--qat-epochs", default=4, show_default=True, type=click.IntRange(1), help="Passes over the training images."
+    "--qat-epochs", default=3, show_default=True, type=click.IntRange(1), help="Passes over the training images."
 )
 @click.option(
     "--qat-learning-rate",

@@ -61,7 +61,7 @@ def convert_run(
     written = []
     for recipe in chosen:
         tuned = tuning if recipe.trained else None
-        source = model if tuned is None else qat.fine_tune(model, info, *tuned, verbose=verbose)
+        source = model if tuned is None else qat.fine_tune(model, info, calibration, *tuned, verbose=verbose)
         flatbuffer = recipes.convert(source, recipe, calibration, info.input)
         metadata = ModelMetadata(
             name=f"{run.name}-{recipe.name}",

@@ -60,7 +60,6 @@ def convert(model: Any, recipe: Recipe, calibration: preprocessing.Pixels, spec:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.int8
         converter.inference_output_type = tf.int8
-    if recipe.integer and not recipe.trained:  # a trained model brings its ranges along
         converter.representative_dataset = lambda: _one_by_one(calibration, spec)
     try:
         with native_stderr_hidden():  # the converter narrates

@@ -18,7 +18,7 @@ class Classifier:
     """A model file made ready to name expressions.
 
     Example:
-        >>> classifier = Classifier.load(Path("models/mobilenetv2-int8.tflite"))
+        >>> classifier = Classifier.load(Path("models/mine-int8.tflite"))
         >>> classifier.classify(gray, Box(120, 80, 200, 200))
         {'angry': 0.0, 'disgust': 0.0, 'fear': 0.0, 'happy': 0.97, ...}
 

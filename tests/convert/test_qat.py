@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer_convert import qat
+from fer_edge import preprocessing
+from fer_train import pipeline
+from fer_train.keras_setup import keras
+from fer_train.run_folder import RunFolder
+
+
+@pytest.fixture(scope="module")
+def run(tiny_run: Path) -> RunFolder:
+    return RunFolder(tiny_run)
+
+
+@pytest.fixture(scope="module")
+def model(run: RunFolder) -> Any:
+    return run.model()
+
+
+@pytest.fixture(scope="module")
+def faces(run: RunFolder) -> preprocessing.Floats:
+    return preprocessing.to_input(pipeline.fitted(run.calibration(), run.info.input), run.info.input)
+
+
+def test_even_depthwise_kernels_are_the_same_function(model: Any, faces: preprocessing.Floats) -> None:
+    before = model.get_weights()
+    even = qat._with_even_depthwise_kernels(model)
+    assert np.abs(even.predict(faces, verbose=0) - model.predict(faces, verbose=0)).max() < 1e-4
+    kernels = [layer.get_weights()[0] for layer in even.layers if isinstance(layer, keras.layers.DepthwiseConv2D)]
+    assert len(kernels) == 17
+    for kernel in kernels:
+        largest = np.abs(kernel).max(axis=(0, 1, 3))
+        assert np.all((largest == 0) | (np.abs(largest - 1) < 1e-6))
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_settled_ranges_bring_the_rounded_model_near_the_float_one(model: Any, faces: preprocessing.Floats) -> None:
+    from tensorflow_model_optimization.quantization.keras import quantize_model
+
+    wanted = model.predict(faces, verbose=0)
+    aware = quantize_model(qat._with_even_depthwise_kernels(model))
+    raw = np.abs(aware.predict(faces, verbose=0) - wanted).mean()
+    statistics = [weight.numpy() for weight in aware.weights if "moving_" in weight.name]
+    qat._settle_ranges(aware, faces)
+    settled = np.abs(aware.predict(faces, verbose=0) - wanted).mean()
+    assert settled < raw / 2
+    # Only ranges were to move.
+    after = [weight.numpy() for weight in aware.weights if "moving_" in weight.name]
+    assert all(np.array_equal(a, b) for a, b in zip(statistics, after, strict=True))

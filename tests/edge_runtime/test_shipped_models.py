@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fer_edge.classifier import Classifier
+from fer_edge.labels import EXPRESSIONS
+from fer_edge.metadata import ModelMetadata
+from fer_edge.models import DEFAULT, shipped_model, shipped_models
+
+
+def test_the_default_is_shipped() -> None:
+    assert shipped_model() in shipped_models()
+    assert shipped_model().stem == DEFAULT
+
+
+@pytest.mark.parametrize("path", shipped_models(), ids=lambda path: path.stem)
+def test_a_shipped_model_is_integer_and_described(path: Path) -> None:
+    classifier = Classifier.load(path)
+    assert classifier.metadata.name == path.stem
+    assert classifier.metadata.labels == EXPRESSIONS
+    assert {classifier.interpreter.input.dtype.name, classifier.interpreter.output.dtype.name} == {"int8"}
+
+
+@pytest.mark.parametrize("path", shipped_models(), ids=lambda path: path.stem)
+def test_its_card_says_what_the_file_says(path: Path) -> None:
+    card, described = path.with_suffix(".md").read_text(), ModelMetadata.of(path)
+    assert described.accuracy is not None
+    assert str(described.accuracy) in card
+    assert f"{path.stat().st_size:,} bytes" in card
+    assert f"{described.parameters:,} parameters" in card
+    assert described.origin.data_sha256 in card
+
+
+def test_the_default_is_as_good_as_promised() -> None:
+    measured = ModelMetadata.of(shipped_model()).accuracy
+    assert measured is not None
+    # The whole PublicTest split, not a sample of it.
+    assert (measured.split, measured.total) == ("public", 3589)
+    assert measured.value >= 0.62
