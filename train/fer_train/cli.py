@@ -118,7 +118,11 @@ def _units(_context: click.Context, _option: click.Parameter, value: str) -> tup
     type=click.IntRange(0, 2**31 - 8),
     help="Of weights, order and augmentation.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="The run folder.  [default: runs/ARCH-SIZE-TIME]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The run folder; a run that stands there is kept as NAME-1, NAME-2.  [default: runs/ARCH-SIZE-TIME]",
+)
 def fit(data: Path, out: Path | None, channels: str, **settings: object) -> None:
     """Train a model and leave a run folder for fer-convert.
 

@@ -6,9 +6,7 @@ The portrait is NASA's photograph of the astronaut Eileen Collins, as it comes w
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from math import cos, pi, sin
 from typing import Self
 
@@ -16,6 +14,7 @@ import cv2
 import numpy as np
 
 from fer_edge.errors import SourceError
+from fer_edge.sources._moment import Moment
 from fer_edge.types import Frame
 
 _WIDTH, _HEIGHT = 400, 300
@@ -54,18 +53,11 @@ class DemoSource:
         across, down = (columns - _WIDTH) / 2, (rows - _HEIGHT) / 8
         index = 0
         while True:
-            began, now = time.monotonic_ns(), datetime.now(UTC)
+            moment = Moment()
             angle = 2 * pi * index / _PERIOD
             left, top = round(across * (1 + sin(angle))), round(down * (1 - cos(angle)))
             image = self._portrait[top : top + _HEIGHT, left : left + _WIDTH].copy()
-            yield Frame(
-                index=index,
-                source=self.name,
-                image=image,
-                captured_ns=began,
-                captured_at=now,
-                capture_ms=(time.monotonic_ns() - began) / 1e6,
-            )
+            yield moment.frame(index, self.name, image)
             index += 1
 
 

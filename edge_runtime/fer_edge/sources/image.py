@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from fer_edge import images
 from fer_edge.errors import FerError, SourceError
+from fer_edge.sources._moment import Moment
 from fer_edge.types import Frame
 
 
@@ -44,7 +43,7 @@ class ImageSource:
         """
         index = 0
         for path in self._paths:
-            began, now = time.monotonic_ns(), datetime.now(UTC)
+            moment = Moment()
             try:
                 image = images.read_color(path)
             except FerError as error:
@@ -52,14 +51,7 @@ class ImageSource:
                     raise
                 self.skipped.append(str(error))
                 continue
-            yield Frame(
-                index=index,
-                source=path.name,
-                image=image,
-                captured_ns=began,
-                captured_at=now,
-                capture_ms=(time.monotonic_ns() - began) / 1e6,
-            )
+            yield moment.frame(index, path.name, image)
             index += 1
         if not index:
             raise SourceError(f"none of the {len(self._paths)} images in {self.name} can be decoded")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +11,7 @@ import cv2
 import numpy as np
 
 from fer_edge.errors import SourceError
+from fer_edge.sources._moment import Moment
 from fer_edge.types import Frame
 
 
@@ -48,18 +47,11 @@ class VideoSource:
         """
         index = 0
         while True:
-            began, now = time.monotonic_ns(), datetime.now(UTC)
+            moment = Moment()
             good, image = self._video.read()
             if not good:
                 break
-            yield Frame(
-                index=index,
-                source=self.name,
-                image=np.asarray(image, np.uint8),
-                captured_ns=began,
-                captured_at=now,
-                capture_ms=(time.monotonic_ns() - began) / 1e6,
-            )
+            yield moment.frame(index, self.name, np.asarray(image, np.uint8))
             index += 1
         if not index:
             raise SourceError(f"{self._path} holds no frame that can be decoded")

@@ -1,0 +1,34 @@
+"""When a frame of a file was fetched, and what that cost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from fer_edge.preprocessing import Pixels
+from fer_edge.types import Frame
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The moment at which a source begins to fetch a frame: a file has no other time of capture.
+
+    Attributes:
+        ns: By the monotonic clock.
+        at: By the wall clock, UTC.
+    """
+
+    ns: int = field(default_factory=time.monotonic_ns)
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def frame(self, index: int, source: str, image: Pixels) -> Frame:
+        """Make the frame that has been fetched since."""
+        return Frame(
+            index=index,
+            source=source,
+            image=image,
+            captured_ns=self.ns,
+            captured_at=self.at,
+            capture_ms=(time.monotonic_ns() - self.ns) / 1e6,
+        )
