@@ -61,6 +61,8 @@ def test_settings_are_those_asked_for(run: dict[str, Any], mini_csv: Path, image
         "schedule": "cosine",
         "label_smoothing": 0.0,
         "seed": 5,
+        "l2": 0.0,
+        "batch_norm": False,
     }
 
 
@@ -189,7 +191,7 @@ def test_a_skipped_image_is_named_and_counted(grey_run: tuple[Path, Result]) -> 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--arch", "resnet"], "no architecture is called 'resnet'; there are mobilenetv2"),
+        (["--arch", "resnet"], "no architecture is called 'resnet'; 'fer-train architectures' lists them"),
         (["--input-size", "16"], "mobilenetv2 needs an input of at least 32 pixels, not 16"),
         (["--weights", "absent.h5"], "no weights at absent.h5: give 'imagenet', 'none' or an .h5 file"),
         (["--alpha", "0.6", "--weights", "imagenet"], "alpha 0.6 cannot take the weights imagenet"),

@@ -23,16 +23,12 @@ def head(model: Any) -> list[Any]:
     return [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
 
 
-def test_it_is_found_by_name() -> None:
-    assert architectures.REGISTRY.names() == ("mobilenetv2",)
-    assert architectures.REGISTRY.load("mobilenetv2") is mobilenetv2
-    with pytest.raises(UsageError, match="no architecture is called 'resnet'; there are mobilenetv2"):
-        architectures.REGISTRY.load("resnet")
-
-
 def test_grey_weights_are_the_same_network(imagenet_weights: Path, mini_faces: dict[str, tuple[Any, Any]]) -> None:
     plan = replace(PLAN, weights=str(imagenet_weights))
-    coloured, gray = mobilenetv2.build(plan), mobilenetv2.build(replace(plan, channels=1))
+    coloured, gray = (
+        architectures.build("mobilenetv2", plan),
+        architectures.build("mobilenetv2", replace(plan, channels=1)),
+    )
     for ours, theirs in zip(head(gray), head(coloured), strict=True):
         ours.set_weights(theirs.get_weights())
     faces = grey(mini_faces["public"][0])
@@ -46,14 +42,14 @@ def test_grey_weights_are_the_same_network(imagenet_weights: Path, mini_faces: d
 
 
 def test_weights_from_a_file_are_those_of_keras(imagenet_weights: Path) -> None:
-    built = mobilenetv2.build(replace(PLAN, weights=str(imagenet_weights)))
+    built = architectures.build("mobilenetv2", replace(PLAN, weights=str(imagenet_weights)))
     original = keras.applications.MobileNetV2(
         input_shape=(48, 48, 3), alpha=0.35, include_top=False, weights=str(imagenet_weights)
     )
     for layer in original.layers[1:]:  # all but the input, whose name is a number
         for ours, theirs in zip(built.get_layer(layer.name).get_weights(), layer.get_weights(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
-    unlike = mobilenetv2.build(PLAN).get_layer("Conv1").get_weights()[0]
+    unlike = architectures.build("mobilenetv2", PLAN).get_layer("Conv1").get_weights()[0]
     assert not np.array_equal(built.get_layer("Conv1").get_weights()[0], unlike)
 
 
@@ -61,7 +57,7 @@ def test_weights_from_a_file_are_those_of_keras(imagenet_weights: Path) -> None:
     ("size", "channels", "units"), [(32, 1, ()), (48, 3, (5,)), (96, 1, (128, 64)), (33, 3, (8, 4, 2))]
 )
 def test_it_is_built_to_plan(size: int, channels: int, units: tuple[int, ...]) -> None:
-    model = mobilenetv2.build(replace(PLAN, input_size=size, channels=channels, head=units, classes=5))
+    model = architectures.build("mobilenetv2", replace(PLAN, input_size=size, channels=channels, head=units, classes=5))
     assert model.input_shape == (None, size, size, channels)
     assert model.output_shape == (None, 5)
     assert [layer.units for layer in head(model)] == [*units, 5]
@@ -73,7 +69,7 @@ def test_it_is_built_to_plan(size: int, channels: int, units: tuple[int, ...]) -
 
 def test_dropout_stands_before_the_head_where_wanted() -> None:
     def rates(dropout: float) -> list[float]:
-        model = mobilenetv2.build(replace(PLAN, dropout=dropout))
+        model = architectures.build("mobilenetv2", replace(PLAN, dropout=dropout))
         return [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
 
     assert rates(0.25) == [0.25]
@@ -81,7 +77,9 @@ def test_dropout_stands_before_the_head_where_wanted() -> None:
 
 
 def test_averages_follow_a_short_training() -> None:
-    norms = [x for x in mobilenetv2.build(PLAN).layers if isinstance(x, keras.layers.BatchNormalization)]
+    norms = [
+        x for x in architectures.build("mobilenetv2", PLAN).layers if isinstance(x, keras.layers.BatchNormalization)
+    ]
     assert norms
     assert {layer.momentum for layer in norms} == {mobilenetv2.BATCH_NORM_MOMENTUM}
 
@@ -117,10 +115,10 @@ def test_plans_that_cannot_be_built_are_told(
 ) -> None:
     weights = weights_file(kind, tmp_path, imagenet_weights)
     with pytest.raises(UsageError, match=reason) as caught:
-        mobilenetv2.build(replace(PLAN, weights=weights, **changes))
+        architectures.build("mobilenetv2", replace(PLAN, weights=weights, **changes))
     assert "\n" not in str(caught.value)
 
 
 def test_imagenet_has_no_weights_for_every_width() -> None:
     with pytest.raises(UsageError, match=r"alpha 0.6 cannot take the weights imagenet"):
-        mobilenetv2.build(replace(PLAN, alpha=0.6, weights="imagenet"))
+        architectures.build("mobilenetv2", replace(PLAN, alpha=0.6, weights="imagenet"))

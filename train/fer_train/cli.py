@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import click
+from tabulate import tabulate
 
 from fer_edge.command import FiniteRange, Group, warn
+from fer_edge.errors import UsageError
 from fer_train import architectures, datasets, run_folder
 
 
@@ -40,7 +42,7 @@ def _units(_context: click.Context, _option: click.Parameter, value: str) -> tup
     default="mobilenetv2",
     show_default=True,
     metavar="NAME",
-    help=f"One of: {', '.join(architectures.REGISTRY.names())}.",
+    help="Architecture; 'fer-train architectures' lists them.",
 )
 @click.option(
     "--input-size",
@@ -51,10 +53,8 @@ def _units(_context: click.Context, _option: click.Parameter, value: str) -> tup
 )
 @click.option(
     "--channels",
-    default="3",
-    show_default=True,
     type=click.Choice(["1", "3"]),
-    help="1: grey; 3: grey repeated, as ImageNet weights want.",
+    help="1: grey; 3: grey repeated, as ImageNet weights want.  [default: the architecture's own]",
 )
 @click.option("--alpha", default=1.0, show_default=True, type=FiniteRange(0.05, 4), help="Width multiplier.")
 @click.option(
@@ -105,6 +105,14 @@ def _units(_context: click.Context, _option: click.Parameter, value: str) -> tup
     help="cosine: one epoch of warm-up, then down to zero.",
 )
 @click.option(
+    "--l2",
+    default=0.0,
+    show_default=True,
+    type=FiniteRange(0, 1),
+    help="Weight of the L2 penalty on kernels, for architectures that are not transferred.",
+)
+@click.option("--batch-norm", is_flag=True, help="Batch normalization, for architectures that have it by choice.")
+@click.option(
     "--label-smoothing",
     default=0.0,
     show_default=True,
@@ -123,11 +131,13 @@ def _units(_context: click.Context, _option: click.Parameter, value: str) -> tup
     type=click.Path(path_type=Path),
     help="The run folder; a run that stands there is kept as NAME-1, NAME-2.  [default: runs/ARCH-SIZE-TIME]",
 )
-def fit(data: Path, out: Path | None, channels: str, **settings: object) -> None:
+def fit(data: Path, arch: str, out: Path | None, channels: str | None, **settings: object) -> None:
     """Train a model and leave a run folder for fer-convert.
 
     The weights of the epoch that is best on the selection split (PublicTest, or test/) are kept.
     """
+    if arch not in architectures.REGISTRY.names():
+        raise UsageError(f"no architecture is called {arch!r}; 'fer-train architectures' lists them")
     found = datasets.load(data)
     for reason in found.skipped[:20]:
         warn(f"skipped: {reason}")
@@ -136,15 +146,40 @@ def fit(data: Path, out: Path | None, channels: str, **settings: object) -> None
     counts = ", ".join(f"{name} {len(split)}" for name, split in found.splits.items())
     click.echo(f"{found.name}: {counts} images, {len(found.labels)} classes", err=True)
     if out is None:
-        out = Path("runs") / f"{settings['arch']}-{settings['input_size']}-{time.strftime('%Y%m%d-%H%M%S')}"
+        out = Path("runs") / f"{arch}-{settings['input_size']}-{time.strftime('%Y%m%d-%H%M%S')}"
 
     # TensorFlow takes seconds to import: after the data is known to be good, and never for --help.
     from fer_train.fitting import fit as train
     from fer_train.run_folder import FitSettings
 
-    chosen = FitSettings(data=str(data), channels=int(channels), **settings)  # type: ignore[arg-type]
+    number = int(channels or architectures.REGISTRY.load(arch).CHANNELS[0])
+    chosen = FitSettings(data=str(data), arch=arch, channels=number, **settings)  # type: ignore[arg-type]
     info = train(chosen, found, out, verbose=1 if sys.stdout.isatty() else 2)
     click.echo(f"best epoch {info.best_epoch} of {len(info.epochs)}: {info.accuracy}")
     for label, recall in info.recalls.items():
         click.echo(f"  {label:10} " + ("no image" if recall is None else f"recall {100 * recall:5.1f} %"))
     click.echo(f"wrote {out} ({info.parameters:,} parameters, {info.seconds:.0f} s)")
+
+
+@main.command("architectures")
+@click.option("--input-size", default=48, show_default=True, type=click.IntRange(8, 1024), help="Pixels.")
+@click.option("--classes", default=7, show_default=True, type=click.IntRange(2, 100), help="Number of expressions.")
+def list_architectures(input_size: int, classes: int) -> None:
+    """List the architectures with their cost."""
+    from fer_train.cost import multiply_accumulates
+
+    rows = []
+    for name in architectures.REGISTRY.names():
+        module = architectures.REGISTRY.load(name)
+        channels = module.CHANNELS[0]
+        model = architectures.build(name, architectures.Plan(max(input_size, module.SMALLEST_INPUT), channels, classes))
+        rows.append(
+            {
+                "name": name,
+                "input": f"{model.input_shape[1]} x {model.input_shape[2]} x {channels}",
+                "parameters": model.count_params(),
+                "multiply-accumulates": multiply_accumulates(model),
+                "what": module.SUMMARY,
+            }
+        )
+    click.echo(tabulate(rows, headers="keys", intfmt=","))

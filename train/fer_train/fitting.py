@@ -70,6 +70,8 @@ def fit(settings: FitSettings, data: Dataset, out: Path, *, verbose: int = 1) ->
         weights=settings.weights,
         head=settings.head,
         dropout=settings.dropout,
+        l2=settings.l2,
+        batch_norm=settings.batch_norm,
     )
     face_size = data.face_size()
     if face_size < SMALLEST_FACE:
@@ -85,7 +87,7 @@ def fit(settings: FitSettings, data: Dataset, out: Path, *, verbose: int = 1) ->
     )
     judged_on = data.selection_split()
     with run_folder.creating(out) as folder:
-        model = module.build(plan)
+        model = architectures.build(settings.arch, plan)
         epochs = fit_model(model, settings, data, spec, folder / "best.weights.h5", verbose)
         held_out = data.split(judged_on)
         predicted = model.predict(pipeline.batches(held_out, spec, settings.batch_size), verbose=0).argmax(axis=1)

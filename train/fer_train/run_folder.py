@@ -54,6 +54,8 @@ class FitSettings(msgspec.Struct, frozen=True, kw_only=True):
         batch_size: Faces a step.
         learning_rate: Adam's, at the start.
         schedule: "constant", or "cosine": one epoch of warm-up, then half a cosine down to zero.
+        l2: Weight of the L2 penalty on kernels.
+        batch_norm: Batch normalization, for architectures that have it by choice.
         label_smoothing: Share of the target spread over all classes, 0..1.
         seed: Of weights, order and augmentation.
     """
@@ -73,6 +75,8 @@ class FitSettings(msgspec.Struct, frozen=True, kw_only=True):
     schedule: str
     label_smoothing: float
     seed: int
+    l2: float = 0.0
+    batch_norm: bool = False
 
 
 class DataInfo(msgspec.Struct, frozen=True, kw_only=True):
