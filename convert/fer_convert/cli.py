@@ -74,7 +74,8 @@ def main(
     chosen = [recipe for recipe in RECIPES if wanted[recipe.name]]
     tuning = None
     if qat and data is not None:
-        found = datasets.load(data)
+        settings = folder.info.settings
+        found = datasets.load(data, labels=settings.labels, drop_duplicates=settings.drop_duplicates)
         check_data(found, folder.info)
         tuning = found, QatSettings(epochs=qat_epochs, learning_rate=qat_learning_rate, augment=qat_augment)
     converted = convert_run(folder, chosen, out, tuning=tuning, verbose=1 if sys.stdout.isatty() else 2)

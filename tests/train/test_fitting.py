@@ -63,6 +63,8 @@ def test_settings_are_those_asked_for(run: dict[str, Any], mini_csv: Path, image
         "seed": 5,
         "l2": 0.0,
         "batch_norm": False,
+        "labels": None,
+        "drop_duplicates": False,
     }
 
 

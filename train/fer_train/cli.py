@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 from tabulate import tabulate
 
+from fer_edge import files
 from fer_edge.command import FiniteRange, Group, warn
 from fer_edge.errors import UsageError
 from fer_train import architectures, datasets, run_folder
+from fer_train.datasets import defects
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -131,18 +135,27 @@ def _units(_context: click.Context, _option: click.Parameter, value: str) -> tup
     type=click.Path(path_type=Path),
     help="The run folder; a run that stands there is kept as NAME-1, NAME-2.  [default: runs/ARCH-SIZE-TIME]",
 )
-def fit(data: Path, arch: str, out: Path | None, channels: str | None, **settings: object) -> None:
+@click.option("--labels", metavar="NAME,NAME", help="Train on these expressions alone.  [default: all]")
+@click.option(
+    "--drop-duplicates", is_flag=True, help="Leave out of training what occurs in the other splits, by equal pixels."
+)
+def fit(
+    data: Path,
+    arch: str,
+    out: Path | None,
+    channels: str | None,
+    labels: str | None,
+    drop_duplicates: bool,
+    **settings: Any,
+) -> None:
     """Train a model and leave a run folder for fer-convert.
 
     The weights of the epoch that is best on the selection split (PublicTest, or test/) are kept.
     """
     if arch not in architectures.REGISTRY.names():
         raise UsageError(f"no architecture is called {arch!r}; 'fer-train architectures' lists them")
-    found = datasets.load(data)
-    for reason in found.skipped[:20]:
-        warn(f"skipped: {reason}")
-    if found.skipped:
-        warn(f"skipped {len(found.skipped)} files that are no images")
+    names = _names(labels)
+    found = _load(data, names, drop_duplicates=drop_duplicates)
     counts = ", ".join(f"{name} {len(split)}" for name, split in found.splits.items())
     click.echo(f"{found.name}: {counts} images, {len(found.labels)} classes", err=True)
     if out is None:
@@ -153,12 +166,60 @@ def fit(data: Path, arch: str, out: Path | None, channels: str | None, **setting
     from fer_train.run_folder import FitSettings
 
     number = int(channels or architectures.REGISTRY.load(arch).CHANNELS[0])
-    chosen = FitSettings(data=str(data), arch=arch, channels=number, **settings)  # type: ignore[arg-type]
+    chosen = FitSettings(
+        data=str(data), arch=arch, channels=number, labels=names, drop_duplicates=drop_duplicates, **settings
+    )
     info = train(chosen, found, out, verbose=1 if sys.stdout.isatty() else 2)
     click.echo(f"best epoch {info.best_epoch} of {len(info.epochs)}: {info.accuracy}")
     for label, recall in info.recalls.items():
         click.echo(f"  {label:10} " + ("no image" if recall is None else f"recall {100 * recall:5.1f} %"))
     click.echo(f"wrote {out} ({info.parameters:,} parameters, {info.seconds:.0f} s)")
+
+
+@main.command()
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="fer2013.csv, or a folder with train/CLASS/ and test/CLASS/.",
+)
+@click.option("--labels", metavar="NAME,NAME", help="Look at these expressions alone.  [default: all]")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the counts here as well.")
+def inspect(data: Path, labels: str | None, json_file: Path | None) -> None:
+    """Count classes and defects of a data set: duplicates, leaks between splits, conflicting labels, blank images."""
+    found = _load(data, _names(labels))
+    counts, wrong = found.counts(), defects.find(found)
+    if json_file is not None:
+        content = {"name": found.name, "sha256": found.fingerprint(), "counts": counts, "skipped": found.skipped}
+        encoded = msgspec.json.encode({**content, "defects": wrong})
+        files.write_bytes(json_file, msgspec.json.format(encoded, indent=2) + b"\n")
+    rows = [[label, *(counts[split][label] for split in counts)] for label in found.labels]
+    rows.append(["all", *(len(split) for split in found.splits.values())])
+    click.echo(tabulate(rows, headers=[found.name, *counts], intfmt=","))
+    click.echo(
+        f"\n{wrong.unique:,} of {wrong.images:,} images are different, {wrong.unique_train:,} in train\n"
+        f"{wrong.duplicate_groups:,} occur more than once, {wrong.duplicate_images:,} images together\n"
+        f"{wrong.conflicting_groups:,} of them with different labels, {wrong.conflicting_images:,} images together\n"
+        f"{wrong.blank:,} images are blank"
+    )
+    for split, leaked in wrong.leaked.items():
+        click.echo(
+            f"{leaked:,} images of {split} are in train as well (fit --drop-duplicates leaves those out of train)"
+        )
+
+
+def _names(labels: str | None) -> tuple[str, ...] | None:
+    return None if labels is None else tuple(label.strip() for label in labels.split(","))
+
+
+def _load(data: Path, labels: tuple[str, ...] | None, *, drop_duplicates: bool = False) -> datasets.Dataset:
+    """Read a data set, telling what was skipped."""
+    found = datasets.load(data, labels=labels, drop_duplicates=drop_duplicates)
+    for reason in found.skipped[:20]:
+        warn(f"skipped: {reason}")
+    if found.skipped:
+        warn(f"skipped {len(found.skipped)} files that are no images")
+    return found
 
 
 @main.command("architectures")

@@ -58,6 +58,8 @@ class FitSettings(msgspec.Struct, frozen=True, kw_only=True):
         batch_norm: Batch normalization, for architectures that have it by choice.
         label_smoothing: Share of the target spread over all classes, 0..1.
         seed: Of weights, order and augmentation.
+        labels: The expressions trained on, None for all of the data.
+        drop_duplicates: Whether what occurs in other splits was left out of training.
     """
 
     data: str
@@ -77,6 +79,8 @@ class FitSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     l2: float = 0.0
     batch_norm: bool = False
+    labels: tuple[str, ...] | None = None
+    drop_duplicates: bool = False
 
 
 class DataInfo(msgspec.Struct, frozen=True, kw_only=True):

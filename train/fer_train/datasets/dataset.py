@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,28 @@ class Dataset:
             if name in self.splits:
                 return name
         raise DataError(f"{self.name} has no {' or '.join(SELECTION_SPLITS)} split, so nothing to judge a model on")
+
+    def subset(self, labels: tuple[str, ...]) -> Dataset:
+        """Give the images of some classes, numbered anew in the order given.
+
+        Raises:
+            UsageError: A label is not known or stands twice, there are fewer than two, or a split would be empty.
+        """
+        if unknown := [label for label in labels if label not in self.labels]:
+            raise UsageError(f"{self.name} has no label {', '.join(unknown)}; it has {', '.join(self.labels)}")
+        if len(labels) < 2 or len(set(labels)) < len(labels):
+            raise UsageError(f"{','.join(labels)} are not two or more different labels")
+        numbers = np.full(len(self.labels), -1)
+        for number, label in enumerate(labels):
+            numbers[self.labels.index(label)] = number
+        splits = {}
+        for name, split in self.splits.items():
+            renumbered = numbers[split.labels]
+            kept = np.flatnonzero(renumbered >= 0)
+            if not len(kept):
+                raise UsageError(f"the split {name} of {self.name} has no image of {', '.join(labels)}")
+            splits[name] = Split(tuple(split.faces[index] for index in kept), renumbered[kept].astype(np.int64))
+        return replace(self, labels=labels, splits=splits)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Give the number of images by split and label."""
