@@ -63,6 +63,8 @@ def main(
     folder = run_folder.newest(Path("runs")) if run is None else run_folder.RunFolder(run)
     if qat and data is None:
         raise UsageError("--qat trains: give it the run's data with --data")
+    if data is not None and not qat:
+        raise UsageError("--data is for --qat: the other recipes need no more than the run")
     click.echo(f"converting {folder.path}", err=True)
 
     # TensorFlow takes seconds to import: after the run is known to be one, and never for --help.

@@ -237,6 +237,11 @@ def test_training_needs_the_data_of_the_run(
 ) -> None:
     result = convert(tiny_run, "--qat", "--out", tmp_path)
     assert (result.exit_code, the_error(result)) == (2, "--qat trains: give it the run's data with --data")
+    result = convert(tiny_run, "--int8", "--data", mini_folders, "--out", tmp_path)
+    assert (result.exit_code, the_error(result)) == (
+        2,
+        "--data is for --qat: the other recipes need no more than the run",
+    )
     result = convert(tiny_run, "--qat", "--data", mini_folders, "--out", tmp_path)
     assert result.exit_code == 2
     assert the_error(result).endswith("is not the data that the run was trained on (its fingerprint differs)")
