@@ -272,4 +272,4 @@ def sample(split: Split, size: int, seed: int) -> Split:
         share = max(1, round(size * len(members) / len(split)))
         chosen.extend(random.choice(members, share, replace=False).tolist())
     chosen.sort()
-    return Split(tuple(split.faces[number] for number in chosen), split.labels[chosen])
+    return split.take(np.array(chosen))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,13 +23,24 @@ class Split:
     Attributes:
         faces: N pictures, [H, W] uint8 each, the face filling the picture.
         labels: [N] int64, numbers into the data set's labels.
+        targets: [N, classes] float32 shares of each class, a row's sum 1, where annotators disagree; None where the
+            labels say all.
     """
 
-    faces: tuple[Pixels, ...]
+    faces: Sequence[Pixels]
     labels: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.faces)
+
+    def take(self, chosen: npt.NDArray[np.integer]) -> Split:
+        """Give the faces of some numbers, in their order."""
+        return Split(
+            tuple(self.faces[number] for number in chosen.tolist()),
+            self.labels[chosen],
+            None if self.targets is None else self.targets[chosen],
+        )
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ class Dataset:
             kept = np.flatnonzero(renumbered >= 0)
             if not len(kept):
                 raise UsageError(f"the split {name} of {self.name} has no image of {', '.join(labels)}")
-            splits[name] = Split(tuple(split.faces[index] for index in kept), renumbered[kept].astype(np.int64))
+            splits[name] = replace(split.take(kept), labels=renumbered[kept].astype(np.int64))
         return replace(self, labels=labels, splits=splits)
 
     def counts(self) -> dict[str, dict[str, int]]:

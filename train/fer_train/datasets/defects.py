@@ -79,8 +79,7 @@ def without_leaks(data: Dataset) -> Dataset:
     elsewhere = {_key(face) for name, split in data.splits.items() if name != "train" for face in split.faces}
     train = data.splits["train"]
     kept = np.array([_key(face) not in elsewhere for face in train.faces], bool)
-    cleaned = Split(tuple(face for face, keep in zip(train.faces, kept, strict=True) if keep), train.labels[kept])
-    splits: Mapping[str, Split] = {**data.splits, "train": cleaned}
+    splits: Mapping[str, Split] = {**data.splits, "train": train.take(np.flatnonzero(kept))}
     return replace(data, splits=splits)
 
 
