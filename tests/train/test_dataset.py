@@ -98,3 +98,52 @@ def test_an_unknown_split_is_a_usage_error() -> None:
     assert len(SMALL.split("train")) == 3
     with pytest.raises(UsageError, match="some has no split 'private'; it has train, public"):
         SMALL.split("private")
+
+
+SOFT = dataset(
+    train=replace(
+        split(0, 0, 1, 2, 0),
+        targets=np.array([[0.5, 0.2, 0.3], [0.1, 0.9, 0], [0, 0.4, 0.6], [0.75, 0.25, 0]], np.float32),
+    ),
+    public=replace(split(1, 0, 2), targets=np.array([[0.8, 0.2, 0], [0, 0, 1]], np.float32)),
+)
+
+
+def test_a_subset_keeps_its_shares_of_the_targets() -> None:
+    some = replace(SOFT, notes=("told",), skipped=("a.png",)).subset(("neutral", "happy"))
+    train, public = some.splits["train"], some.splits["public"]
+    assert (train.labels.tolist(), public.labels.tolist()) == ([1, 0, 1], [1, 0])
+    assert train.targets is not None
+    assert public.targets is not None
+    np.testing.assert_allclose(train.targets, [[0.375, 0.625], [1, 0], [0, 1]], rtol=1e-6)
+    np.testing.assert_allclose(public.targets, [[0, 1], [1, 0]], rtol=1e-6)
+    assert train.targets.dtype == np.float32
+    assert [face.tobytes() for face in train.faces] == [SOFT.splits["train"].faces[n].tobytes() for n in (0, 2, 3)]
+    assert (some.notes, some.skipped) == (("told",), ("a.png",))
+
+
+def test_a_subset_leaves_out_what_has_no_share_in_it() -> None:
+    targets = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
+    train = replace(split(0, 0, 0, 2), targets=targets)
+    some = dataset(train=train, public=split(1, 0)).subset(("happy", "neutral")).splits["train"]
+    assert some.labels.tolist() == [0, 1]
+    assert some.targets is not None
+    assert some.targets.tolist() == [[1, 0], [0, 1]]
+
+
+def test_targets_are_part_of_the_fingerprint() -> None:
+    plain = {name: replace(split, targets=None) for name, split in SOFT.splits.items()}
+    other = {**SOFT.splits, "public": replace(SOFT.splits["public"], targets=np.eye(3, dtype=np.float32)[:2])}
+    prints = [data.fingerprint() for data in (SOFT, replace(SOFT, splits=plain), replace(SOFT, splits=other))]
+    assert len(set(prints)) == 3
+
+
+def test_a_split_is_divided_by_name_in_the_order_given() -> None:
+    whole = replace(split(0, 0, 1, 2, 1), targets=np.eye(4, 3, dtype=np.float32))
+    parts = whole.divided(["b", "a", "b", "c"], ("c", "a", "none", "b"))
+    assert {name: part.labels.tolist() for name, part in parts.items()} == {"c": [1], "a": [1], "b": [0, 2]}
+    assert list(parts) == ["c", "a", "b"]
+    assert parts["b"].targets is not None
+    assert parts["b"].targets.tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert parts["b"].faces == (whole.faces[0], whole.faces[2])
+    assert not whole.on_disk

@@ -4,13 +4,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from fer_edge.errors import UsageError
+from fer_edge.errors import DataError, UsageError
 from fer_train import datasets
 from fer_train.cli import main
 from fer_train.datasets import Dataset, Split, defects
@@ -54,8 +56,17 @@ def test_each_defect_is_counted() -> None:
     )
 
 
+def test_the_leaked_images_are_named() -> None:
+    assert defects.leaked(DATA, "test").tolist() == [True, True, False]
+    assert defects.leaked(DATA, "train").tolist() == [True] * 6
+    assert defects.leaked(DATA, "test").dtype == bool
+    with pytest.raises(UsageError, match="small has no split 'public'"):
+        defects.leaked(DATA, "public")
+
+
 def test_leaks_are_left_out_of_training_alone() -> None:
-    clean = defects.without_leaks(DATA)
+    clean = defects.without_leaks(replace(DATA, notes=("told",)))
+    assert clean.notes == ("told",)
     assert clean.counts() == {"train": {"a": 2, "b": 1, "c": 2}, "test": {"a": 1, "b": 2, "c": 0}}
     assert defects.find(clean).leaked == {"test": 0}
     assert DATA.counts()["train"] == {"a": 2, "b": 2, "c": 2}
@@ -87,6 +98,17 @@ def test_a_subset_without_images_in_a_split() -> None:
     data = Dataset("x", ("a", "b", "c"), {"train": split((1, 0), (2, 1)), "test": split((3, 2))})
     with pytest.raises(UsageError, match="the split test of x has no image of a, b"):
         data.subset(("a", "b"))
+
+
+def test_a_class_that_only_leaks_is_named_once_leaks_are_left_out(
+    mini_faces: dict[str, tuple[Any, Any]], tmp_path: Path
+) -> None:
+    faces, _ = mini_faces["train"]
+    rows = [(0, 3, "Training"), (1, 4, "Training"), (1, 4, "PublicTest")]
+    lines = (f"{label},{' '.join(map(str, faces[number].ravel().tolist()))},{usage}" for number, label, usage in rows)
+    (tmp_path / "faces.csv").write_text("\n".join(["emotion,pixels,Usage", *lines]))
+    with pytest.raises(DataError, match="has no image of sad in train"):
+        datasets.load(tmp_path / "faces.csv", labels=("happy", "sad"), drop_duplicates=True)
 
 
 def test_inspect_tells_and_writes_them(mini_csv: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from fer_edge.errors import DataError, UsageError
 from fer_edge.labels import EXPRESSIONS
 from fer_train import datasets
 from fer_train.cli import main
+from fer_train.datasets import fer2013_csv
 
 HEADER = "emotion,pixels,Usage"
 RNG = np.random.default_rng(0)
@@ -91,7 +92,7 @@ def test_published_counts_of_fer2013(shared_data: Callable[[str], Path], tmp_pat
 def test_forms_of_the_file(header: str, row: str, encoding: str, line_end: str, tmp_path: Path) -> None:
     path = tmp_path / "faces.csv"
     path.write_bytes((header + line_end + row.format(PIXELS) + line_end).encode(encoding))
-    data = datasets.load(path)
+    data = fer2013_csv.read(path)
     np.testing.assert_array_equal(data.splits["train"].faces[0], FACE)
     assert data.splits["train"].labels.tolist() == [3]
     assert data.splits["train"].labels.dtype == np.int64
@@ -99,7 +100,7 @@ def test_forms_of_the_file(header: str, row: str, encoding: str, line_end: str, 
 
 def test_splits_are_named_and_ordered(tmp_path: Path) -> None:
     rows = (f"{label},{PIXELS},{usage}" for label, usage in enumerate(("PrivateTest", "Training", "PublicTest")))
-    data = datasets.load(csv(tmp_path, HEADER, *rows))
+    data = fer2013_csv.read(csv(tmp_path, HEADER, *rows))
     assert {name: split.labels.tolist() for name, split in data.splits.items()} == {
         "train": [1],
         "public": [2],
@@ -109,7 +110,31 @@ def test_splits_are_named_and_ordered(tmp_path: Path) -> None:
 
 
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
-    assert len(datasets.load(csv(tmp_path, HEADER, GOOD, "", GOOD, "", "")).splits["train"]) == 2
+    assert len(fer2013_csv.read(csv(tmp_path, HEADER, GOOD, "", GOOD, "", "")).splits["train"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "rows", "reason"),
+    [
+        (None, [f"{label},{PIXELS},Training" for label in (0, 1, 3, 4, 6)], "no image of fear, surprise in train: add"),
+        (("happy", "fear"), [GOOD, f"2,{PIXELS},PublicTest"], "has no image of fear in train: add some, or name the"),
+        (None, [GOOD], "has one image in all: nothing can be learned from it"),
+    ],
+)
+def test_classes_without_an_image_are_named(
+    labels: tuple[str, ...] | None, rows: list[str], reason: str, tmp_path: Path
+) -> None:
+    path = csv(tmp_path, HEADER, *rows)
+    with pytest.raises(DataError) as caught:
+        datasets.load(path, labels=labels)
+    assert str(caught.value).startswith(f"{path} has ")
+    assert reason in str(caught.value)
+
+
+def test_classes_that_are_not_asked_for_need_no_image(tmp_path: Path) -> None:
+    rows = [GOOD, f"0,{PIXELS},Training", f"3,{PIXELS},PublicTest"]
+    found = datasets.load(csv(tmp_path, HEADER, *rows), labels=("happy", "angry"))
+    assert found.counts() == {"train": {"happy": 1, "angry": 1}, "public": {"happy": 1, "angry": 0}}
 
 
 ROWS = {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from fer_edge.errors import DataError
+from fer_edge.errors import DataError, UsageError
 from fer_edge.labels import EXPRESSIONS
 from fer_train import datasets
 from fer_train.cli import main
@@ -110,14 +110,21 @@ def no_files(path: Path) -> None:
         file.unlink()
 
 
+def empty_of_classes(path: Path) -> None:
+    for folder in path.iterdir():
+        shutil.rmtree(folder)
+
+
 @pytest.mark.parametrize(
     ("damage", "where", "reason"),
     [
         (remove, "test", "has no folder test: expected train/CLASS/ and test/CLASS/"),
         (remove, "train", "has no folder train: expected train/CLASS/ and test/CLASS/"),
-        (remove, "test/fear", "test has no folder for fear"),
-        (no_files, "train/fear", "train/fear holds no image that can be read"),
-        (no_images, "test/surprise", "test/surprise holds no image that can be read"),
+        (remove, "test/fear", "has no image of fear in test: add some, or name the labels to use with --labels"),
+        (no_files, "train/fear", "has no image of fear in train: add some"),
+        (no_images, "test/surprise", "no image of surprise in test: add some, or name the labels to use with --labels"),
+        (no_images, "test/surprise", "(3 files were skipped; the first: "),
+        (empty_of_classes, "test", "test holds no image that can be read"),
         (Path.mkdir, "train/contempt", "train has unknown classes contempt; the known are angry, disgust"),
     ],
 )
@@ -140,3 +147,45 @@ def test_bad_folders_are_told_in_one_line(
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no folder train and no folder test"):
         datasets.load(tmp_path)
+
+
+def test_classes_that_are_not_asked_for_need_no_folder(folders: Path) -> None:
+    shutil.rmtree(folders / "test" / "fear")
+    shutil.rmtree(folders / "train" / "sad")
+    some = datasets.load(folders, labels=("neutral", "angry", "happy"))
+    assert some.counts() == {
+        "train": {"neutral": 10, "angry": 10, "happy": 10},
+        "test": {"neutral": 3, "angry": 3, "happy": 3},
+    }
+
+
+def test_class_folders_alone_are_divided(folders: Path, mini_folders: Path) -> None:
+    data, whole = datasets.load(folders / "train"), datasets.load(mini_folders).splits["train"]
+    assert data.counts() == {"train": dict.fromkeys(EXPRESSIONS, 8), "test": dict.fromkeys(EXPRESSIONS, 2)}
+    found = sorted(face.tobytes() for split in data.splits.values() for face in split.faces)
+    assert found == sorted(face.tobytes() for face in whole.faces)
+    assert data.notes == ("no split in the data: 14 of 70 images, drawn by class with seed 1, are the test split",)
+    assert data.name == "train"
+
+
+def test_the_divided_data_is_told(folders: Path) -> None:
+    (folders / "train" / "fear" / "notes.txt").write_text("no image")
+    result = CliRunner().invoke(main, ["inspect", "--data", str(folders / "train")])
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == [
+        "train: no split in the data: 14 of 70 images, drawn by class with seed 1, are the test split",
+        f"warning: skipped: {folders}/train/fear/notes.txt is not an image that can be decoded, or is cut off",
+        "warning: skipped 1 files that are missing or no images",
+    ]
+
+
+def test_one_image_in_all_is_told(tmp_path: Path) -> None:
+    (tmp_path / "happy").mkdir()
+    cv2.imwrite(str(tmp_path / "happy" / "a.png"), np.zeros((48, 48), np.uint8))
+    with pytest.raises(DataError, match="has one image in all: nothing can be learned from it"):
+        datasets.load(tmp_path)
+
+
+def test_ferplus_has_no_votes_for_folders(mini_folders: Path) -> None:
+    with pytest.raises(UsageError, match=r"FER\+ has votes for fer2013.csv, not for "):
+        datasets.load(mini_folders, ferplus="majority")

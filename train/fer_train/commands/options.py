@@ -4,8 +4,39 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from fer_edge.command import warn
 from fer_train import datasets
+
+data = click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="fer2013.csv; a folder with train/CLASS/ and test/CLASS/, or with CLASS/ alone; or ExpW's label.lst.",
+)
+labels = click.option("--labels", metavar="NAME,NAME", help="These expressions alone.  [default: all]")
+ferplus = click.option(
+    "--ferplus",
+    default="none",
+    show_default=True,
+    type=click.Choice(["none", "majority", "soft"]),
+    help="Take labels from FER+ votes, fer2013new.csv beside the CSV: what most voted for, or shares of votes.",
+)
+split_seed = click.option(
+    "--split-seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 2**31 - 1),
+    help="Of the split into train and test, where the data has none.",
+)
+memory = click.option(
+    "--memory",
+    default=2048,
+    show_default=True,
+    type=click.IntRange(1),
+    help="MiB of faces kept in memory; what is more is read from its files in every epoch.",
+)
 
 
 def names(labels: str | None) -> tuple[str, ...] | None:
@@ -13,11 +44,23 @@ def names(labels: str | None) -> tuple[str, ...] | None:
     return None if labels is None else tuple(label.strip() for label in labels.split(","))
 
 
-def load(data: Path, labels: tuple[str, ...] | None, *, drop_duplicates: bool = False) -> datasets.Dataset:
-    """Read a data set, telling what was skipped."""
-    found = datasets.load(data, labels=labels, drop_duplicates=drop_duplicates)
+def load(
+    data: Path,
+    labels: tuple[str, ...] | None,
+    *,
+    drop_duplicates: bool = False,
+    ferplus: datasets.FerPlus = "none",
+    seed: int = 1,
+    memory: int = datasets.MEMORY >> 20,
+) -> datasets.Dataset:
+    """Read a data set as `datasets.load` does, telling what was left out, skipped and made; memory is in MiB."""
+    found = datasets.load(
+        data, labels=labels, drop_duplicates=drop_duplicates, ferplus=ferplus, seed=seed, memory=memory << 20
+    )
+    for note in found.notes:
+        click.echo(f"{found.name}: {note}", err=True)
     for reason in found.skipped[:20]:
         warn(f"skipped: {reason}")
     if found.skipped:
-        warn(f"skipped {len(found.skipped)} files that are no images")
+        warn(f"skipped {len(found.skipped)} files that are missing or no images")
     return found

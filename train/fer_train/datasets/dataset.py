@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from fer_edge.errors import DataError, UsageError
 from fer_edge.preprocessing import Pixels
+from fer_train.datasets.faces_on_disk import FacesOnDisk, Look
 
 # Splits to select on, in order of preference; "private" is for one last look and never among them.
 SELECTION_SPLITS = ("public", "test")
@@ -21,7 +23,8 @@ class Split:
     """Faces and their labels.
 
     Attributes:
-        faces: N pictures, [H, W] uint8 each, the face filling the picture.
+        faces: N pictures, [H, W] uint8 each, the face filling the picture: a tuple, or decoded one by one when asked
+            for, where all together do not fit into memory.
         labels: [N] int64, numbers into the data set's labels.
         targets: [N, classes] float32 shares of each class, a row's sum 1, where annotators disagree; None where the
             labels say all.
@@ -34,13 +37,36 @@ class Split:
     def __len__(self) -> int:
         return len(self.faces)
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether each access to a face decodes it anew."""
+        return isinstance(self.faces, FacesOnDisk)
+
+    @cached_property
+    def looks(self) -> tuple[Look, ...]:
+        """Digest, shape and blankness of each face; nothing is decoded for it."""
+        return self.faces.looks if isinstance(self.faces, FacesOnDisk) else tuple(map(Look.at, self.faces))
+
     def take(self, chosen: npt.NDArray[np.integer]) -> Split:
-        """Give the faces of some numbers, in their order."""
+        """Give the faces of some numbers, in their order; what is on disk stays there."""
         return Split(
-            tuple(self.faces[number] for number in chosen.tolist()),
+            self.faces.take(chosen)
+            if isinstance(self.faces, FacesOnDisk)
+            else tuple(self.faces[number] for number in chosen.tolist()),
             self.labels[chosen],
             None if self.targets is None else self.targets[chosen],
         )
+
+    def divided(self, names: Iterable[str], order: Iterable[str]) -> dict[str, Split]:
+        """Divide into splits by the name of each face's split.
+
+        Args:
+            names: N names.
+            order: The splits wanted, in their order; those that would be empty are left out.
+        """
+        given = np.array(tuple(names), object)
+        numbers = {name: np.flatnonzero(given == name) for name in order}
+        return {name: self.take(chosen) for name, chosen in numbers.items() if len(chosen)}
 
 
 @dataclass(frozen=True)
@@ -52,12 +78,14 @@ class Dataset:
         labels: Names of the classes by number.
         splits: "train", "public" and "private" of FER2013, "train" and "test" of folders; none is empty.
         skipped: Files that did not decode, each with the reason.
+        notes: Lines for people: what was left out, which split was made and how.
     """
 
     name: str
     labels: tuple[str, ...]
     splits: Mapping[str, Split]
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def split(self, name: str) -> Split:
         """Give a split by name.
@@ -84,6 +112,8 @@ class Dataset:
     def subset(self, labels: tuple[str, ...]) -> Dataset:
         """Give the images of some classes, numbered anew in the order given.
 
+        Targets keep the shares of these classes, with the sum 1 again; an image that has none of them is left out.
+
         Raises:
             UsageError: A label is not known or stands twice, there are fewer than two, or a split would be empty.
         """
@@ -91,16 +121,12 @@ class Dataset:
             raise UsageError(f"{self.name} has no label {', '.join(unknown)}; it has {', '.join(self.labels)}")
         if len(labels) < 2 or len(set(labels)) < len(labels):
             raise UsageError(f"{','.join(labels)} are not two or more different labels")
-        numbers = np.full(len(self.labels), -1)
-        for number, label in enumerate(labels):
-            numbers[self.labels.index(label)] = number
-        splits = {}
-        for name, split in self.splits.items():
-            renumbered = numbers[split.labels]
-            kept = np.flatnonzero(renumbered >= 0)
-            if not len(kept):
-                raise UsageError(f"the split {name} of {self.name} has no image of {', '.join(labels)}")
-            splits[name] = replace(split.take(kept), labels=renumbered[kept].astype(np.int64))
+        columns = [self.labels.index(label) for label in labels]
+        numbers = np.full(len(self.labels), -1, np.int64)
+        numbers[columns] = range(len(columns))
+        splits = {name: _subset(split, columns, numbers[split.labels]) for name, split in self.splits.items()}
+        if empty := [name for name, split in splits.items() if not len(split)]:
+            raise UsageError(f"the split {empty[0]} of {self.name} has no image of {', '.join(labels)}")
         return replace(self, labels=labels, splits=splits)
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -112,10 +138,13 @@ class Dataset:
 
     def face_size(self) -> int:
         """Give the median of the training faces' shorter sides, pixels."""
-        return int(np.median([min(face.shape) for face in self.splits["train"].faces]))
+        return int(np.median([min(look.shape) for look in self.splits["train"].looks]))
 
     def fingerprint(self) -> str:
-        """Give a SHA-256 over all pixels, shapes, labels and split names: equal data, equal fingerprint."""
+        """Give a SHA-256 over all pixels, shapes, labels, targets and split names: equal data, equal fingerprint.
+
+        Faces on disk are decoded once for it.
+        """
         digest = hashlib.sha256()
         for name in sorted(self.splits):
             split = self.splits[name]
@@ -123,4 +152,17 @@ class Dataset:
             for face, label in zip(split.faces, split.labels, strict=True):
                 digest.update(f"{face.shape} {label}\n".encode())
                 digest.update(np.ascontiguousarray(face).data)
+            if split.targets is not None:
+                digest.update(np.ascontiguousarray(split.targets).data)
         return digest.hexdigest()
+
+
+def _subset(split: Split, columns: list[int], labels: npt.NDArray[np.int64]) -> Split:
+    """Keep the images whose new label is not -1, and these columns of their targets."""
+    if split.targets is None:
+        kept = np.flatnonzero(labels >= 0)
+        return replace(split.take(kept), labels=labels[kept])
+    shares = split.targets[:, columns]
+    sums = shares.sum(axis=1, keepdims=True)
+    kept = np.flatnonzero((labels >= 0) & (sums[:, 0] > 0))
+    return replace(split.take(kept), labels=labels[kept], targets=shares[kept] / sums[kept])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from fer_edge.preprocessing import Pixels
 from fer_train.datasets.dataset import Dataset, Split
 
 
@@ -51,12 +50,11 @@ def find(data: Dataset) -> Defects:
     places: defaultdict[bytes, list[_Place]] = defaultdict(list)
     blank = 0
     for name, split in data.splits.items():
-        for face, label in zip(split.faces, split.labels.tolist(), strict=True):
-            places[_key(face)].append(_Place(name, label))
-            blank += int(face.min() == face.max())
+        for look, label in zip(split.looks, split.labels.tolist(), strict=True):
+            places[look.digest].append(_Place(name, label))
+            blank += look.blank
     repeated = [same for same in places.values() if len(same) > 1]
     conflicting = [same for same in repeated if len({place.label for place in same}) > 1]
-    in_train = {key for key, same in places.items() if any(place.split == "train" for place in same)}
     return Defects(
         images=sum(len(split) for split in data.splits.values()),
         unique=len(places),
@@ -65,23 +63,31 @@ def find(data: Dataset) -> Defects:
         conflicting_groups=len(conflicting),
         conflicting_images=sum(map(len, conflicting)),
         blank=blank,
-        unique_train=len(in_train),
-        leaked={
-            name: sum(place.split == name for key in in_train for place in places[key])
-            for name in data.splits
-            if name != "train"
-        },
+        unique_train=len(_digests(data.splits["train"])),
+        leaked={name: int(leaked(data, name).sum()) for name in data.splits if name != "train"},
     )
+
+
+def leaked(data: Dataset, split: str) -> npt.NDArray[np.bool_]:
+    """Tell which images of a split occur in the training split as well, whatever their label: [N] bool.
+
+    Raises:
+        UsageError: The data has no split of that name.
+    """
+    return _within(data.split(split), _digests(data.split("train")))
 
 
 def without_leaks(data: Dataset) -> Dataset:
     """Leave out of the training split what occurs in any other split, whatever its label."""
-    elsewhere = {_key(face) for name, split in data.splits.items() if name != "train" for face in split.faces}
+    elsewhere = _digests(*(split for name, split in data.splits.items() if name != "train"))
     train = data.splits["train"]
-    kept = np.array([_key(face) not in elsewhere for face in train.faces], bool)
-    splits: Mapping[str, Split] = {**data.splits, "train": train.take(np.flatnonzero(kept))}
+    splits: Mapping[str, Split] = {**data.splits, "train": train.take(np.flatnonzero(~_within(train, elsewhere)))}
     return replace(data, splits=splits)
 
 
-def _key(face: Pixels) -> bytes:
-    return hashlib.sha256(repr(face.shape).encode() + np.ascontiguousarray(face).tobytes()).digest()
+def _digests(*splits: Split) -> set[bytes]:
+    return {look.digest for split in splits for look in split.looks}
+
+
+def _within(split: Split, digests: set[bytes]) -> npt.NDArray[np.bool_]:
+    return np.array([look.digest in digests for look in split.looks], bool)

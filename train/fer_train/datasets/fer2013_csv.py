@@ -6,8 +6,8 @@ Source: Goodfellow et al., "Challenges in Representation Learning", 2013, arXiv:
 from __future__ import annotations
 
 import csv
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from fer_edge.errors import DataError
 from fer_edge.labels import EXPRESSIONS
 from fer_edge.preprocessing import Pixels
+from fer_train.datasets import ferplus
 from fer_train.datasets.dataset import Dataset, Split
 
 NAME = "FER2013"
@@ -23,33 +24,41 @@ SPLIT_OF_USAGE = {"Training": "train", "PublicTest": "public", "PrivateTest": "p
 _COLUMNS = ("emotion", "pixels", "Usage")
 
 
-def read(path: Path) -> Dataset:
+def read(path: Path, *, votes: ferplus.FerPlus = "none") -> Dataset:
     """Read the CSV.
 
+    Args:
+        path: The file.
+        votes: How the FER+ votes that lie beside it replace its labels, if at all.
+
     Raises:
+        UsageError: The votes are asked for and not there.
         DataError: It cannot be read, is empty, or has a row that is wrong; the message gives the line and the reason.
     """
-    faces: defaultdict[str, list[Pixels]] = defaultdict(list)
-    labels: defaultdict[str, list[int]] = defaultdict(list)
+    rows: list[tuple[str, int, Pixels]] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            for split, label, face in _rows(path, file):
-                faces[split].append(face)
-                labels[split].append(label)
+            rows.extend(_rows(path, file))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a CSV text file: {error}") from error
-    if not faces:
+    if not rows:
         raise DataError(f"{path} has a header and no row")
-    if "train" not in faces:
+    usages, labels, faces = zip(*rows, strict=True)
+    if "Training" not in usages:
         raise DataError(f"{path} has no row with the Usage Training")
-    in_order = [split for split in SPLIT_OF_USAGE.values() if split in faces]
-    return Dataset(
-        name=NAME,
-        labels=EXPRESSIONS,
-        splits={name: Split(tuple(faces[name]), np.asarray(labels[name], np.int64)) for name in in_order},
-    )
+    whole = Split(faces, np.asarray(labels, np.int64))
+    notes: tuple[str, ...] = ()
+    if votes != "none":
+        judged = ferplus.judge(ferplus.read_votes(path, usages), votes)
+        whole = replace(whole.take(judged.kept), labels=judged.labels, targets=judged.targets)
+        left = [usages[number] for number in judged.kept.tolist()]
+        if emptied := sorted(set(usages) - set(left)):
+            raise DataError(f"the FER+ votes leave no image of {emptied[0]} in {path}")
+        usages, notes = tuple(left), (judged.note,)
+    splits = whole.divided(map(SPLIT_OF_USAGE.__getitem__, usages), SPLIT_OF_USAGE.values())
+    return Dataset(name=NAME, labels=EXPRESSIONS, splits=splits, notes=notes)
 
 
 def _rows(path: Path, file: Iterable[str]) -> Iterator[tuple[str, int, Pixels]]:
@@ -67,16 +76,16 @@ def _rows(path: Path, file: Iterable[str]) -> Iterator[tuple[str, int, Pixels]]:
         try:
             if len(row) != len(_COLUMNS):
                 raise ValueError(f"{len(row)} fields, expected {len(_COLUMNS)}; is the file cut off?")
-            yield _split(row[usage]), _label(row[emotion]), _face(row[pixels])
+            yield _usage(row[usage]), _label(row[emotion]), _face(row[pixels])
         except ValueError as error:
             raise DataError(f"{path} line {reader.line_num}: {error}") from error
 
 
-def _split(text: str) -> str:
-    try:
-        return SPLIT_OF_USAGE[text.strip()]
-    except KeyError:
-        raise ValueError(f"the Usage is {text[:40]!r}, expected {', '.join(SPLIT_OF_USAGE)}") from None
+def _usage(text: str) -> str:
+    usage = text.strip()
+    if usage not in SPLIT_OF_USAGE:
+        raise ValueError(f"the Usage is {text[:40]!r}, expected {', '.join(SPLIT_OF_USAGE)}")
+    return usage
 
 
 def _label(text: str) -> int:
