@@ -106,6 +106,49 @@ def mini_folders(mini_faces: dict[str, tuple[Any, Any]], tmp_path_factory: pytes
 
 
 @pytest.fixture(scope="session")
+def few(mini_faces: dict[str, tuple[Any, Any]]) -> Any:
+    """Give the first 70 and 21 of those faces as a `Dataset`."""
+    from fer_train.datasets import Dataset, Split
+
+    sizes = {"train": 70, "public": 21}
+    splits = {name: Split(tuple(mini_faces[name][0][:n]), mini_faces[name][1][:n]) for name, n in sizes.items()}
+    return Dataset("few", EXPRESSIONS, splits)
+
+
+@pytest.fixture(scope="session")
+def small_settings() -> Callable[..., Any]:
+    """Give a function from changes to `FitSettings`: of the fastest training there is, but for the changes."""
+    from fer_train.settings import FitSettings
+
+    chosen: dict[str, Any] = {
+        "data": "",
+        "arch": "cnn-1",
+        "input_size": 16,
+        "channels": 1,
+        "alpha": 1.0,
+        "weights": "none",
+        "head": (),
+        "dropout": 0.0,
+        "augment": "none",
+        "epochs": 1,
+        "batch_size": 16,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "label_smoothing": 0.0,
+        "seed": 1,
+    }
+    return lambda **changes: FitSettings(**{**chosen, **changes})
+
+
+@pytest.fixture(scope="session")
+def small_input() -> Any:
+    """Give the `InputSpec` of a model trained with those settings."""
+    from fer_edge.metadata import InputSpec
+
+    return InputSpec(height=16, width=16, channels=1, color="gray", scale=1 / 255, offset=0.0, face_size=None)
+
+
+@pytest.fixture(scope="session")
 def imagenet_weights(shared_data: Callable[[str], Path]) -> Path:
     """Give ImageNet weights of MobileNetV2 at alpha 0.35."""
     return shared_data("weights/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5")
@@ -119,6 +162,23 @@ def tiny_run(mini_csv: Path, imagenet_weights: Path, tmp_path_factory: pytest.Te
     path = tmp_path_factory.mktemp("work") / "runs" / "tiny"
     settings = ["--input-size", "32", "--alpha", "0.35", "--epochs", "2", "--batch-size", "16", "--seed", "5"]
     arguments = ["fit", "--data", str(mini_csv), "--weights", str(imagenet_weights), *settings, "--out", str(path)]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return path
+
+
+@pytest.fixture(scope="session")
+def plain_run(mini_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train cnn-1, which is fine-tuned and quantized in a tenth of MobileNetV2's time: runs/plain.
+
+    Its settings are those that a fine-tuning must not take over.
+    """
+    from fer_train.cli import main
+
+    path = tmp_path_factory.mktemp("plain") / "runs" / "plain"
+    small = ["--arch", "cnn-1", "--input-size", "16", "--epochs", "2", "--dropout", "0.1", "--augment", "strong"]
+    other = ["--optimizer", "sgd", "--schedule", "plateau", "--monitor", "loss", "--patience", "1"]
+    arguments = ["fit", "--data", str(mini_csv), *small, *other, "--balance", "class-weight", "--out", str(path)]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return path

@@ -11,6 +11,7 @@ from tabulate import tabulate
 from fer_edge.command import Command, FiniteRange
 from fer_edge.errors import UsageError
 from fer_train import datasets, run_folder
+from fer_train.settings import AUGMENTATIONS
 
 
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,7 +41,7 @@ from fer_train import datasets, run_folder
     "--qat-augment",
     default="standard",
     show_default=True,
-    type=click.Choice(run_folder.AUGMENTATIONS),
+    type=click.Choice(AUGMENTATIONS),
     help="Level of augmentation.",
 )
 @click.version_option(package_name="fer-edge")
@@ -77,10 +78,16 @@ def main(
     tuning = None
     if qat and data is not None:
         settings = folder.info.settings
-        found = datasets.load(data, labels=settings.labels, drop_duplicates=settings.drop_duplicates)
+        found = datasets.load(
+            data,
+            labels=settings.labels,
+            drop_duplicates=settings.drop_duplicates,
+            ferplus=settings.ferplus,
+            seed=settings.split_seed,
+        )
         check_data(found, folder.info)
         tuning = found, QatSettings(epochs=qat_epochs, learning_rate=qat_learning_rate, augment=qat_augment)
-    converted = convert_run(folder, chosen, out, tuning=tuning, verbose=1 if sys.stdout.isatty() else 2)
+    converted = convert_run(folder, chosen, out, tuning=tuning, say=click.echo, bar=sys.stdout.isatty())
     rows = [
         {
             "file": str(one.path),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +40,8 @@ def convert_run(
     out: Path,
     *,
     tuning: tuple[Dataset, qat.QatSettings] | None = None,
-    verbose: int = 1,
+    say: Callable[[str], None] = lambda _line: None,
+    bar: bool = False,
 ) -> list[Converted]:
     """Convert a run by each recipe, compare each file with the float model, and write it.
 
@@ -49,7 +50,8 @@ def convert_run(
         chosen: Recipes, in the order wanted.
         out: Folder for `NAME-RECIPE.tflite` and `NAME-RECIPE.json`; made where it is missing.
         tuning: The run's data, and how to fine-tune on it; for recipes that train.
-        verbose: Keras' progress while fine-tuning: 0 silent, 1 a bar, 2 a line an epoch.
+        say: Takes a line an epoch of fine-tuning.
+        bar: Whether Keras shows a bar of its steps.
 
     Raises:
         FerError: The run or the model cannot be read, the converter refuses, or the folder cannot be written.
@@ -61,7 +63,7 @@ def convert_run(
     written = []
     for recipe in chosen:
         tuned = tuning if recipe.trained else None
-        source = model if tuned is None else qat.fine_tune(model, info, calibration, *tuned, verbose=verbose)
+        source = model if tuned is None else qat.fine_tune(model, info, calibration, *tuned, say=say, bar=bar)
         flatbuffer = recipes.convert(source, recipe, calibration, info.input)
         metadata = ModelMetadata(
             name=f"{run.name}-{recipe.name}",

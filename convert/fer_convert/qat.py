@@ -6,6 +6,7 @@ Source: Jacob et al. 2018, arXiv:1712.05877.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from fer_edge import preprocessing
 from fer_edge.errors import FerError, UsageError
 from fer_train import fitting
+from fer_train.callbacks import NonFiniteLossError
 from fer_train.datasets import Dataset
 from fer_train.keras_setup import keras, tf
 from fer_train.run_folder import RunInfo
@@ -56,7 +58,8 @@ def fine_tune(
     data: Dataset,
     settings: QatSettings,
     *,
-    verbose: int,
+    say: Callable[[str], None] = lambda _line: None,
+    bar: bool = False,
 ) -> Any:
     """Give a copy of a model that was trained with every weight and activation rounded to int8.
 
@@ -66,7 +69,8 @@ def fine_tune(
         calibration: [N, H, W] uint8 fitted training faces, for the first ranges of the activations.
         data: What the run was trained on.
         settings: How long and how fast.
-        verbose: Keras' progress: 0 silent, 1 a bar, 2 a line an epoch.
+        say: Takes a line an epoch.
+        bar: Whether Keras shows a bar of the steps.
 
     Raises:
         FerError: TFMOT is not installed, does not support a layer, or the loss is not finite.
@@ -87,9 +91,21 @@ def fine_tune(
         learning_rate=settings.learning_rate,
         augment=settings.augment,
         schedule="cosine",
+        warm_up=1,
+        optimizer="adam",
+        monitor="accuracy",
+        patience=0,
+        freeze_epochs=0,
+        fine_tune_from=None,
+        fine_tune_learning_rate=None,
+        mixed_precision=False,
+        distillation=None,
     )
     with tempfile.TemporaryDirectory() as folder:
-        fitting.fit_model(aware, chosen, data, info.input, Path(folder) / "best.weights.h5", verbose)
+        try:
+            fitting.fit_model(aware, chosen, data, info.input, fitting.Setting(Path(folder), say, bar))
+        except NonFiniteLossError as error:
+            raise FerError("the fine-tuning came to no finite loss: lower --qat-learning-rate") from error
     return aware
 
 

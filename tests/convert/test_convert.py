@@ -25,6 +25,8 @@ from fer_edge import evaluation, preprocessing
 from fer_edge.classifier import Classifier
 from fer_edge.labels import EXPRESSIONS
 from fer_edge.metadata import ModelMetadata
+from fer_train import fitting
+from fer_train.callbacks import NonFiniteLossError
 from fer_train.run_folder import RunFolder
 
 
@@ -217,19 +219,45 @@ def test_recipes_are_named_once() -> None:
     assert [recipe.name for recipe in recipes.RECIPES] == ["fp32", "int8", "qat-int8"]
 
 
-def test_training_with_rounding_in_the_loop(tiny_run: Path, mini_csv: Path, tmp_path: Path) -> None:
-    result = convert(tiny_run, "--qat", "--data", mini_csv, "--qat-epochs", "1", "--out", tmp_path)
+def check_fine_tuned(run: Path, data: Path, out: Path) -> None:
+    result = convert(run, "--qat", "--data", data, "--qat-epochs", "1", "--out", out)
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny-qat-int8.json", "tiny-qat-int8.tflite"]
-    model = tmp_path / "tiny-qat-int8.tflite"
+    assert result.stdout.startswith("epoch   1/1  loss ")
+    name = f"{run.name}-qat-int8"
+    assert sorted(path.name for path in out.iterdir()) == [f"{name}.json", f"{name}.tflite"]
+    model = out / f"{name}.tflite"
     described, report = ModelMetadata.of(model), json.loads(model.with_suffix(".json").read_text())
-    assert (described.recipe, described.name) == ("qat-int8", "tiny-qat-int8")
+    assert (described.recipe, described.name) == ("qat-int8", name)
     assert report["qat"] == {"epochs": 1, "learning_rate": 2e-4, "augment": "standard"}
     interpreter = raw_interpreter(model)
     ends = interpreter.get_input_details() + interpreter.get_output_details()
     assert [end["dtype"] for end in ends] == [np.int8, np.int8]
     # Every activation and every weight is an integer: biases have 32 bits, shapes too.
     assert {np.dtype(tensor["dtype"]).name for tensor in interpreter.get_tensor_details()} <= {"int8", "int32"}
+
+
+def test_training_with_rounding_in_the_loop(plain_run: Path, mini_csv: Path, tmp_path: Path) -> None:
+    check_fine_tuned(plain_run, mini_csv, tmp_path)
+
+
+@pytest.mark.slow
+def test_mobilenetv2_with_rounding_in_the_loop(tiny_run: Path, mini_csv: Path, tmp_path: Path) -> None:
+    check_fine_tuned(tiny_run, mini_csv, tmp_path)
+
+
+def test_a_fine_tuning_that_diverges_is_told(
+    plain_run: Path, mini_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, the_error: Callable[[Result], str]
+) -> None:
+    def diverge(*_: Any) -> None:
+        raise NonFiniteLossError("the loss is not finite in step 2 of epoch 1: lower --learning-rate")
+
+    monkeypatch.setattr(fitting, "fit_model", diverge)
+    result = convert(plain_run, "--qat", "--data", mini_csv, "--out", tmp_path)
+    assert (result.exit_code, the_error(result)) == (
+        1,
+        "the fine-tuning came to no finite loss: lower --qat-learning-rate",
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_training_needs_the_data_of_the_run(

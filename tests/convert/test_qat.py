@@ -40,9 +40,12 @@ def test_even_depthwise_kernels_are_the_same_function(model: Any, faces: preproc
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
-def test_settled_ranges_bring_the_rounded_model_near_the_float_one(model: Any, faces: preprocessing.Floats) -> None:
+def test_settled_ranges_bring_the_rounded_model_near_the_float_one(plain_run: Path) -> None:
     from tensorflow_model_optimization.quantization.keras import quantize_model
 
+    run = RunFolder(plain_run)
+    model = run.model()
+    faces = preprocessing.to_input(pipeline.fitted(run.calibration(), run.info.input), run.info.input)
     wanted = model.predict(faces, verbose=0)
     aware = quantize_model(qat._with_even_depthwise_kernels(model))
     raw = np.abs(aware.predict(faces, verbose=0) - wanted).mean()

@@ -20,10 +20,14 @@ from fer_edge.errors import FerError
 from fer_edge.labels import EXPRESSIONS
 from fer_train import datasets
 from fer_train.cli import main
-from fer_train.datasets import Dataset, Split
-from fer_train.run_folder import FitSettings, RunFolder
+from fer_train.datasets import Dataset
+from fer_train.run_folder import RunFolder
+from fer_train.settings import FitSettings
 
-FILES = ["calibration.npz", "held_out.npz", "history.csv", "model.keras", "run.json"]
+FILES = [
+    *("README.md", "calibration.npz", "confusion.png", "curves.png", "held_out.npz", "history.csv", "mistakes.png"),
+    *("model.keras", "predictions.png", "reliability.png", "report.html", "report.json", "run.json"),
+]
 
 
 def fit(*arguments: object) -> Result:
@@ -65,6 +69,21 @@ def test_settings_are_those_asked_for(run: dict[str, Any], mini_csv: Path, image
         "batch_norm": False,
         "labels": None,
         "drop_duplicates": False,
+        "ferplus": "none",
+        "balance": "none",
+        "optimizer": "adam",
+        "weight_decay": 0.0,
+        "decay": 0.1,
+        "decay_every": 10,
+        "warm_up": 1,
+        "monitor": "accuracy",
+        "patience": 0,
+        "freeze_epochs": 0,
+        "fine_tune_from": None,
+        "fine_tune_learning_rate": None,
+        "mixed_precision": False,
+        "distillation": None,
+        "split_seed": 1,
     }
 
 
@@ -99,7 +118,7 @@ def test_versions_and_time_are_told(run: dict[str, Any]) -> None:
 def test_metrics_are_those_of_each_epoch(run: dict[str, Any], tiny_run: Path) -> None:
     epochs = run["epochs"]
     assert len(epochs) == 2
-    assert all(set(epoch) == {"loss", "accuracy", "val_loss", "val_accuracy"} for epoch in epochs)
+    assert all(set(epoch) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"} for epoch in epochs)
     assert epochs[0] != epochs[1]
     with (tiny_run / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -123,8 +142,19 @@ def test_the_accuracy_is_that_of_the_kept_model(run: dict[str, Any], tiny_run: P
         {label: np.mean(predicted[labels == number] == number) for number, label in enumerate(EXPRESSIONS)}
     )
     assert run["parameters"] == model.count_params()
+    right = np.maximum(RunFolder(tiny_run).model().predict(as_the_model_wants(faces), verbose=0), 1e-7)
+    assert run["loss"] == pytest.approx(-np.log(right[np.arange(84), labels]).mean(), rel=1e-4)
     # Two epochs already tell it something: it does not give one class to all.
     assert len(np.unique(predicted)) > 1
+
+
+def test_the_kept_model_is_judged_on_training_faces_too(run: dict[str, Any], tiny_run: Path) -> None:
+    # As the data is small, the kept sample is all of it.
+    split = RunFolder(tiny_run).calibration()
+    predicted = RunFolder(tiny_run).model().predict(as_the_model_wants(split.faces), verbose=0).argmax(axis=1)
+    assert (run["train_accuracy"]["split"], run["train_accuracy"]["total"]) == ("train", 280)
+    assert run["train_accuracy"]["correct"] == np.count_nonzero(predicted == split.labels)
+    assert run["multiply_accumulates"] > run["parameters"]
 
 
 def test_the_kept_faces_are_those_of_the_data(tiny_run: Path, mini_faces: dict[str, tuple[Any, Any]]) -> None:
@@ -177,7 +207,12 @@ def test_folders_train_a_grey_model(grey_run: tuple[Path, Result]) -> None:
     faces = [cv2.resize(face, (64, 64), interpolation=cv2.INTER_LINEAR) for face in held_out.faces]
     predicted = model.predict(as_the_model_wants(faces, channels=1), verbose=0).argmax(axis=1)
     assert np.count_nonzero(predicted == held_out.labels) == info.accuracy.correct
-    assert f"wrote {path}" in result.stdout
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("epoch   1/1  loss ")
+    assert lines[1] == f"best epoch 1 of 1: {info.accuracy}"
+    assert [line.split()[0] for line in lines[2:9]] == list(EXPRESSIONS)
+    assert "overfitting" in lines[9].lower()
+    assert lines[10].startswith(f"wrote {path} (")
 
 
 def test_a_skipped_image_is_named_and_counted(grey_run: tuple[Path, Result]) -> None:
@@ -251,8 +286,8 @@ def test_an_out_that_cannot_be_written_is_told(
 def test_data_with_nothing_to_select_on_is_told(
     mini_csv: Path, tmp_path: Path, the_error: Callable[[Result], str]
 ) -> None:
-    lines = [line for line in mini_csv.read_text().splitlines() if not line.endswith("PublicTest")]
-    (tmp_path / "fer2013.csv").write_text("\n".join(lines))
+    # PrivateTest is for one last look, and never to select on.
+    (tmp_path / "fer2013.csv").write_text(mini_csv.read_text().replace("PublicTest", "PrivateTest"))
     result = fit("--data", tmp_path / "fer2013.csv", "--input-size", 32, "--out", tmp_path / "run")
     assert (result.exit_code, the_error(result)) == (
         1,
@@ -261,37 +296,24 @@ def test_data_with_nothing_to_select_on_is_told(
     assert [path.name for path in tmp_path.iterdir()] == ["fer2013.csv"]
 
 
-def settings(**changes: Any) -> FitSettings:
-    chosen: dict[str, Any] = {
-        "data": "a test",
-        "arch": "mobilenetv2",
-        "input_size": 32,
-        "channels": 1,
-        "alpha": 0.35,
-        "weights": "none",
-        "head": (),
-        "dropout": 0.0,
-        "augment": "none",
-        "epochs": 1,
-        "batch_size": 7,
-        "learning_rate": 1e-3,
-        "schedule": "constant",
-        "label_smoothing": 0.0,
-        "seed": 1,
-    }
-    return FitSettings(**{**chosen, **changes})
+def test_a_training_split_alone_is_divided(mini_csv: Path, tmp_path: Path) -> None:
+    lines = [line for line in mini_csv.read_text().splitlines() if not line.endswith("PublicTest")]
+    (tmp_path / "fer2013.csv").write_text("\n".join(lines))
+    small = ("--arch", "cnn-1", "--input-size", 16, "--epochs", 1)
+    result = fit("--data", tmp_path / "fer2013.csv", *small, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    accuracy = RunFolder(tmp_path / "run").info.accuracy
+    assert accuracy.split == "test"
+    assert 40 < accuracy.total < 70
 
 
-def few(faces: dict[str, tuple[Any, Any]], number: int) -> Dataset:
-    splits = {name: Split(tuple(pixels[:number]), labels[:number]) for name, (pixels, labels) in faces.items()}
-    return Dataset("few", EXPRESSIONS, splits)
+def test_a_training_that_diverges_leaves_nothing(
+    few: Dataset, small_settings: Callable[..., FitSettings], tmp_path: Path
+) -> None:
+    from fer_train import training
 
-
-def test_a_training_that_diverges_leaves_nothing(mini_faces: dict[str, tuple[Any, Any]], tmp_path: Path) -> None:
-    from fer_train import fitting
-
-    with pytest.raises(FerError, match="the loss is not finite in epoch 1: lower --learning-rate"):
-        fitting.fit(settings(learning_rate=float("inf")), few(mini_faces, 21), tmp_path / "run", verbose=0)
+    with pytest.raises(FerError, match=r"^the loss is not finite in step 2 of epoch 1: lower --learning-rate$"):
+        training.fit(small_settings(learning_rate=float("inf")), few, tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 
@@ -310,17 +332,22 @@ def test_what_fit_wrote_can_be_read_again(mini_folders: Path, tmp_path: Path) ->
         assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.slow
-def test_a_seed_gives_the_same_training_twice(mini_faces: dict[str, tuple[Any, Any]], tmp_path: Path) -> None:
-    from fer_train import fitting
+def test_a_seed_gives_the_same_training_twice(
+    few: Dataset, small_settings: Callable[..., FitSettings], small_input: Any, tmp_path: Path
+) -> None:
+    from fer_train import fitting, training
+    from fer_train.keras_setup import keras
 
     def losses(seed: int, name: str) -> list[float]:
-        wanted = settings(seed=seed, epochs=2, augment="light", dropout=0.1)
-        info = fitting.fit(wanted, few(mini_faces, 70), tmp_path / name, verbose=0)
-        return [epoch["loss"] for epoch in info.epochs]
+        wanted = small_settings(seed=seed, epochs=2, augment="light", dropout=0.1)
+        keras.utils.set_random_seed(seed)
+        (tmp_path / name).mkdir()
+        setting = fitting.Setting(tmp_path / name)
+        course = fitting.fit_model(training.build(wanted, 7), wanted, few, small_input, setting)
+        return [epoch["loss"] for epoch in course.epochs]
 
     first = losses(1, "a")
-    assert losses(1, "b") == pytest.approx(first, abs=1e-4)
+    assert losses(1, "b") == first
     assert losses(2, "c") != pytest.approx(first, abs=1e-4)
 
 

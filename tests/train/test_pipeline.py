@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,8 +13,12 @@ import pytest
 from fer_edge import preprocessing
 from fer_edge.box import Box
 from fer_edge.metadata import InputSpec
-from fer_train import augmentation, pipeline, run_folder
+from fer_train import datasets, pipeline
 from fer_train.datasets import Split
+from fer_train.keras_setup import tf
+from fer_train.settings import FitSettings
+
+Batch = tuple[npt.NDArray[Any], ...]
 
 
 def spec(size: int, channels: Literal[1, 3], scale: float = 1 / 127.5, offset: float = -1.0) -> InputSpec:
@@ -64,77 +69,187 @@ def test_a_face_in_a_picture_is_seen_alike(size: int, box: Box, shared_data: Cal
     assert np.ptp(trained_on) > 0.5
 
 
-def order(split: Split, seed: int | None, epochs: int = 1) -> list[list[int]]:
-    found = pipeline.batches(split, spec(48, 1), 16, shuffle_seed=seed)
-    return [np.concatenate([labels.numpy() for _, labels in found]).tolist() for _ in range(epochs)]
-
-
 def numbered(number: int) -> Split:
+    """Give faces of one grey level each, which is their number and their label."""
     return Split(
         tuple(np.full((48, 48), label, np.uint8) for label in range(number)), np.arange(number, dtype=np.int64)
     )
 
 
-def test_without_a_seed_the_order_is_the_splits() -> None:
-    assert order(numbered(50), None, epochs=2) == [list(range(50))] * 2
-
-
-def test_shuffling_is_complete_seeded_and_new_each_epoch() -> None:
-    first, second = order(numbered(50), 1, epochs=2)
-    assert sorted(first) == sorted(second) == list(range(50))
-    assert first != list(range(50))
-    assert first != second
-    assert order(numbered(50), 1, epochs=2) == [first, second]
-    assert order(numbered(50), 2)[0] != first
-
-
-def test_faces_stay_with_their_labels() -> None:
-    for inputs, labels in pipeline.batches(numbered(50), spec(48, 1, scale=1.0, offset=0.0), 16, shuffle_seed=1):
-        np.testing.assert_array_equal(inputs.numpy()[:, 0, 0, 0], labels.numpy())
-
-
-def test_the_last_batch_may_be_smaller() -> None:
-    assert [len(labels) for _, labels in pipeline.batches(numbered(50), spec(48, 3), 16)] == [16, 16, 16, 2]
-
-
-def test_no_augmentation_is_none() -> None:
-    assert augmentation.layers("none", 1) is None
-
-
-@pytest.mark.parametrize("level", [level for level in run_folder.AUGMENTATIONS if level != "none"])
-def test_augmentation_changes_faces_within_their_range(mini_faces: dict[str, tuple[Any, Any]], level: str) -> None:
-    faces = mini_faces["public"][0].astype(np.float32)[..., np.newaxis]
-    changed = augmentation.layers(level, 1)(faces, training=True).numpy()
-    assert changed.shape == faces.shape
-    assert changed.dtype == np.float32
-    assert changed.min() >= -1e-3
-    assert changed.max() <= 255.001
-    moved = np.abs(changed - faces).mean(axis=(1, 2, 3))
-    # Nearly all faces: an unlucky few may turn, move and grow by next to nothing.
-    assert np.mean(moved > 2) > 0.9
-    # What comes out is still the face, as it is or mirrored.
-    likeness = [
-        max(np.corrcoef(a.ravel(), b.ravel())[0, 1] for b in (face, face[:, ::-1]))
-        for a, face in zip(changed, faces, strict=True)
+def test_faces_are_judged_in_the_order_of_the_split() -> None:
+    found = pipeline.batches(numbered(50), spec(48, 3), 16)
+    assert [labels.numpy().tolist() for _, labels in found] == [
+        [*range(16)],
+        [*range(16, 32)],
+        [*range(32, 48)],
+        [48, 49],
     ]
-    assert np.median(likeness) > {"light": 0.6, "standard": 0.4}[level]
 
 
-def test_augmentation_is_for_training_only(mini_faces: dict[str, tuple[Any, Any]]) -> None:
-    faces = mini_faces["public"][0].astype(np.float32)[..., np.newaxis]
-    layers = augmentation.layers("light", 1)
-    np.testing.assert_array_equal(layers(faces, training=False).numpy(), faces)
-    assert not np.array_equal(layers(faces, training=True).numpy(), layers(faces, training=True).numpy())
+def test_labels_become_targets_where_classes_are_told() -> None:
+    split = Split(numbered(3).faces, np.asarray([2, 0, 1]))
+    ((_, found),) = pipeline.batches(split, spec(48, 1), 16, 4)
+    assert found.numpy().tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
 
 
-def test_the_pipeline_augments_before_it_scales(mini_faces: dict[str, tuple[Any, Any]]) -> None:
+def settings(**changes: Any) -> FitSettings:
+    chosen: dict[str, Any] = {
+        "data": "",
+        "arch": "cnn-1",
+        "input_size": 16,
+        "channels": 1,
+        "alpha": 1.0,
+        "weights": "none",
+        "head": (),
+        "dropout": 0.0,
+        "augment": "none",
+        "epochs": 3,
+        "batch_size": 16,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "label_smoothing": 0.0,
+        "seed": 1,
+    }
+    return FitSettings(**{**chosen, **changes})
+
+
+def trained(
+    split: Split, classes: int, epochs: range = range(1), size: int = 16, **how: Any
+) -> tuple[list[Batch], int]:
+    """Give the batches of some epochs, and how many make an epoch."""
+    extra = {name: how.pop(name) for name in ("teach", "worker") if name in how}
+    chosen, wanted = settings(**how), spec(size, 1, scale=1.0, offset=0.0)
+    found = pipeline.training(split, wanted, chosen, classes, epochs=epochs, **extra)
+    return [tuple(part.numpy() for part in batch) for batch in found], pipeline.steps(split, chosen)
+
+
+def assert_equal(some: list[Batch], others: list[Batch]) -> None:
+    for one, other in zip(some, others, strict=True):
+        for part, other_part in zip(one, other, strict=True):
+            np.testing.assert_array_equal(part, other_part)
+
+
+def levels(batches: list[Batch]) -> list[int]:
+    """Give the grey levels of faces of one level, in their order."""
+    return [int(face[0, 0, 0]) for inputs, *_ in batches for face in inputs]
+
+
+def test_an_epoch_shows_every_face_once_with_its_label() -> None:
+    batches, steps = trained(numbered(50), 50)
+    assert [inputs.shape for inputs, _ in batches] == [*[(16, 16, 16, 1)] * 3, (2, 16, 16, 1)]
+    assert steps == 4
+    assert sorted(levels(batches)) == list(range(50))
+    for inputs, targets in batches:
+        assert (inputs.dtype, targets.dtype) == (np.float32, np.float32)
+        np.testing.assert_array_equal(np.eye(50)[inputs[:, 0, 0, 0].astype(int)], targets)
+
+
+def test_the_order_is_new_each_epoch_and_the_seeds() -> None:
+    batches, steps = trained(numbered(50), 50, range(2))
+    first, second = levels(batches[:steps]), levels(batches[steps:])
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert len({tuple(first), tuple(second), tuple(range(50))}) == 3
+    assert levels(trained(numbered(50), 50, range(2))[0]) == first + second
+    assert levels(trained(numbered(50), 50, seed=2)[0]) != first
+
+
+@pytest.fixture(scope="module")
+def small(mini_faces: dict[str, tuple[Any, Any]]) -> Split:
+    """Give 50 faces, of which the first class has one more than the others."""
     faces, labels = mini_faces["public"]
-    augment, wanted = augmentation.layers("light", 1), spec(48, 3)
-    batches = pipeline.batches(Split(tuple(faces), labels), wanted, 84, augment=augment)
-    inputs = next(iter(batches))[0].numpy()
-    plain = through_the_pipeline(Split(tuple(faces), labels), wanted)
-    assert inputs.shape == plain.shape
+    return Split(tuple(faces[:50]), labels[:50])
+
+
+def test_an_epoch_is_the_same_wherever_the_dataset_starts(small: Split) -> None:
+    hard = {"augment": "strong", "balance": "oversample"}
+    whole, steps = trained(small, 7, range(3), **hard)
+    assert (steps, len(whole)) == (4, 12)
+    assert_equal(whole[2 * steps :], trained(small, 7, range(2, 3), **hard)[0])
+    # All that is random was at work, or there would be nothing to repeat.
+    assert not np.array_equal(whole[0][0], whole[steps][0])
+    assert any(np.any((targets > 0) & (targets < 1)) for _, targets in whole)
+
+
+def test_oversampling_shows_rare_classes_as_often() -> None:
+    split = Split(numbered(7).faces, np.asarray([0, 0, 0, 0, 1, 1, 2]))
+    batches, steps = trained(split, 3, balance="oversample")
+    assert steps == 1
+    assert sorted(levels(batches)) == [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 6, 6]
+    assert np.concatenate([targets for _, targets in batches]).sum(axis=0).tolist() == [4, 4, 4]
+
+
+def test_each_face_weighs_as_its_class() -> None:
+    split = Split(numbered(7).faces, np.asarray([0, 0, 0, 0, 1, 1, 2]))
+    ((inputs, targets, weights),) = trained(split, 3, balance="class-weight")[0]
+    expected = np.asarray([7 / 12, 7 / 6, 7 / 3], np.float32)
+    np.testing.assert_allclose(weights, expected[targets.argmax(axis=1)], rtol=1e-6)
+    assert weights.sum() == pytest.approx(7)
+    np.testing.assert_array_equal(split.labels[inputs[:, 0, 0, 0].astype(int)], targets.argmax(axis=1))
+
+
+def test_shares_of_annotators_are_the_targets() -> None:
+    shares = np.asarray([[0.5, 0.5, 0], [0, 0.25, 0.75], [1, 0, 0], [0.2, 0.3, 0.5]], np.float32)
+    split = replace(numbered(4), labels=shares.argmax(axis=1), targets=shares)
+    ((inputs, targets),) = trained(split, 3)[0]
+    np.testing.assert_array_equal(targets, shares[inputs[:, 0, 0, 0].astype(int)])
+    ((_, judged),) = pipeline.batches(split, spec(48, 1), 16, 3)
+    np.testing.assert_array_equal(judged.numpy(), shares)
+    # A face between two classes weighs between them.
+    ((inputs, targets, weights),) = trained(split, 3, balance="class-weight")[0]
+    of_a_class = np.asarray([4 / 4, 0, 4 / 4], np.float32)
+    np.testing.assert_allclose(weights, targets @ of_a_class, rtol=1e-6)
+
+
+def test_two_workers_share_the_batches_of_one(small: Split) -> None:
+    alone, _ = trained(small, 7, range(2))
+    parts = [trained(small, 7, range(2), worker=(number, 2))[0] for number in range(2)]
+    assert [len(first[0]) for first in parts[0]] == [8, 8, 8, 1] * 2
+    for (inputs, targets), (first, of_first), (second, of_second) in zip(alone, *parts, strict=True):
+        together, wanted = np.empty_like(inputs), np.empty_like(targets)
+        together[0::2], together[1::2] = first, second
+        wanted[0::2], wanted[1::2] = of_first, of_second
+        np.testing.assert_array_equal(together, inputs)
+        np.testing.assert_array_equal(wanted, targets)
+
+
+def test_workers_augment_differently(small: Split) -> None:
+    same = Split((small.faces[0],) * 32, np.zeros(32, np.int64))
+    first, second = (trained(same, 7, worker=(number, 2), augment="light")[0][0][0] for number in range(2))
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("where", ["on disk", "beyond the memory"])
+def test_faces_that_do_not_stay_in_memory_give_the_same_batches(
+    where: str, mini_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_memory = datasets.load(mini_folders)
+    other = datasets.load(mini_folders, memory=1) if where == "on disk" else in_memory
+    assert other.split("train").on_disk == (where == "on disk")
+    wanted, how = spec(96, 1), {"augment": "light", "batch_size": 32, "size": 32}
+    expected = trained(in_memory.split("train"), 7, range(2), **how)[0]
+    to_judge = through_the_pipeline(in_memory.split("test"), wanted)
+    if where == "beyond the memory":
+        monkeypatch.setattr(pipeline, "MEMORY", 1)
+    assert_equal(expected, trained(other.split("train"), 7, range(2), **how)[0])
+    np.testing.assert_array_equal(to_judge, through_the_pipeline(other.split("test"), wanted))
+
+
+def test_the_pipeline_augments_before_it_scales(small: Split) -> None:
+    wanted = spec(48, 3)
+    found = pipeline.training(small, wanted, settings(augment="standard", batch_size=50), 7, epochs=range(1))
+    inputs = next(iter(found))[0].numpy()
+    assert inputs.shape == (50, 48, 48, 3)
     assert inputs.min() >= -1.00001
     assert inputs.max() <= 1.00001
-    assert np.abs(inputs - plain).mean() > 0.02
     np.testing.assert_array_equal(inputs[..., 0], inputs[..., 2])
+    plain = next(iter(pipeline.training(small, wanted, settings(batch_size=50), 7, epochs=range(1))))[0].numpy()
+    assert np.abs(inputs - plain).mean() > 0.02
+
+
+def test_a_teacher_sees_the_pixels_that_the_student_sees(small: Split) -> None:
+    def teach(pixels: Any, targets: Any) -> Any:
+        return tf.concat([targets, tf.reduce_mean(pixels, axis=(1, 2))], axis=-1)
+
+    for inputs, taught in trained(small, 7, augment="strong", teach=teach)[0]:
+        assert taught.shape == (len(inputs), 8)
+        np.testing.assert_allclose(taught[:, 7], inputs.mean(axis=(1, 2, 3)), rtol=1e-4)

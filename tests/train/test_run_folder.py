@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 from fer_edge.errors import DataError, FerError, UsageError
 from fer_edge.labels import EXPRESSIONS
 from fer_edge.metadata import Accuracy, InputSpec
-from fer_train import run_folder
+from fer_train import checkpoint, run_folder
 from fer_train.datasets import Split
-from fer_train.run_folder import DataInfo, FitSettings, RunFolder, RunInfo
+from fer_train.run_folder import DataInfo, RunFolder, RunInfo
+from fer_train.settings import FitSettings
 
 SPEC = InputSpec(height=96, width=96, channels=3, color="rgb", scale=1 / 127.5, offset=-1.0, face_size=48)
 INFO = RunInfo(
@@ -68,6 +70,68 @@ def test_a_run_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert (run.path / "history.csv").read_text() == "epoch,loss,val_accuracy\n1,2.0,0.25\n2,1.5,0.5\n"
     assert sorted(path.name for path in run.path.iterdir()) == ["history.csv", "run.json"]
     assert sorted(path.name for path in run.path.parent.iterdir()) == ["run.v2"]
+
+
+# What this version writes and older ones did not.
+NEW_SETTINGS = (
+    *("ferplus", "balance", "optimizer", "weight_decay", "decay", "decay_every", "warm_up", "monitor", "patience"),
+    *("freeze_epochs", "fine_tune_from", "fine_tune_learning_rate", "mixed_precision", "distillation", "split_seed"),
+)
+NEW_FIELDS = ("loss", "train_accuracy", "multiply_accumulates")
+
+
+def test_runs_of_older_versions_can_be_read(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    content = json.loads((path / "run.json").read_text())
+    for name in NEW_SETTINGS:
+        del content["settings"][name]
+    for name in NEW_FIELDS:
+        del content[name]
+    # The oldest ones.
+    for name in ("l2", "batch_norm", "labels", "drop_duplicates"):
+        del content["settings"][name]
+    (path / "run.json").write_text(json.dumps(content))
+    assert RunFolder(path).info == INFO
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, FerError])
+def test_a_failure_after_a_checkpoint_leaves_it(error: type[BaseException], resume: bool, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(error), run_folder.creating(path) as folder:  # noqa: PT012
+        (folder / checkpoint.NAME).write_text("two epochs")
+        raise error("no more")
+    assert [left.name for left in tmp_path.iterdir()] == [".run.part"]
+    if not resume:
+        with pytest.raises(UsageError, match=r"an unfinished training stands in .*\.run\.part: go on with --resume"):
+            write_run(path)
+        assert (tmp_path / ".run.part" / checkpoint.NAME).read_text() == "two epochs"
+        return
+    with run_folder.creating(path, resume=True) as folder:
+        assert (folder / checkpoint.NAME).read_text() == "two epochs"
+        (folder / checkpoint.NAME).unlink()
+        run_folder.write_info(folder, INFO)
+    assert RunFolder(path).info == INFO
+    assert [left.name for left in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_resumed_training_that_fails_keeps_its_checkpoint(tmp_path: Path) -> None:
+    left = tmp_path / ".run.part"
+    left.mkdir()
+    (left / checkpoint.NAME).write_text("two epochs")
+    with pytest.raises(FerError), run_folder.creating(tmp_path / "run", resume=True):
+        raise FerError("no more")
+    assert (left / checkpoint.NAME).read_text() == "two epochs"
+
+
+def test_resuming_without_a_checkpoint_starts_in_an_empty_folder(tmp_path: Path) -> None:
+    left = tmp_path / ".run.part"
+    left.mkdir()
+    (left / "old").write_text("half")
+    with run_folder.creating(tmp_path / "run", resume=True) as folder:
+        assert not list(folder.iterdir())
+        run_folder.write_info(folder, INFO)
+    assert RunFolder(tmp_path / "run").info == INFO
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, FerError])

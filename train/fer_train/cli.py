@@ -5,6 +5,10 @@ from __future__ import annotations
 import click
 
 from fer_edge.command import Group
+from fer_train.commands.compare import compare
+from fer_train.commands.distil import distil
+from fer_train.commands.ensemble import ensemble
+from fer_train.commands.evaluate import evaluate
 from fer_train.commands.fit import fit
 from fer_train.commands.inspect import inspect
 from fer_train.commands.list_architectures import list_architectures
@@ -16,5 +20,5 @@ def main() -> None:
     """Train facial-expression models on the workstation."""
 
 
-for command in (fit, inspect, list_architectures):
+for command in (compare, distil, ensemble, evaluate, fit, inspect, list_architectures):
     main.add_command(command)

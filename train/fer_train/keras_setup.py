@@ -25,4 +25,7 @@ except ImportError as error:
         f"{error}: training and conversion need the workstation extra: pip install 'fer-edge[workstation]'"
     ) from error
 
+# Dropout and noise draw from generators whose state can be set, or a resumed training could not repeat an unbroken one.
+keras.backend.experimental.enable_tf_random_generator()
+
 __all__ = ["keras", "tf"]

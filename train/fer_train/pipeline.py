@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fer_edge import preprocessing
 from fer_edge.metadata import InputSpec
+from fer_train import augmentation, balance
 from fer_train.datasets import Split
 from fer_train.keras_setup import tf
+from fer_train.randomness import Generators
+from fer_train.settings import FitSettings
+
+# Faces at the model's size are kept in memory up to this many bytes, and made again in every epoch beyond it.
+MEMORY = 2**31
 
 
 def fitted(split: Split, spec: InputSpec) -> preprocessing.Pixels:
@@ -25,29 +33,110 @@ def scale(pixels: Any, spec: InputSpec) -> Any:
     return tf.repeat(pixels * spec.scale + spec.offset, spec.channels, axis=-1)
 
 
-def batches(
-    split: Split, spec: InputSpec, batch_size: int, *, augment: Any = None, shuffle_seed: int | None = None
-) -> Any:
-    """Build a `tf.data.Dataset` of (inputs [B, H, W, C] float32, labels [B] int64).
+def targets(split: Split, classes: int) -> npt.NDArray[np.float32]:
+    """Give [N, classes] float32 shares of each class: the annotators' or one for the label."""
+    if split.targets is not None:
+        return split.targets
+    return np.eye(classes, dtype=np.float32)[split.labels]
+
+
+def batches(split: Split, spec: InputSpec, batch_size: int, classes: int | None = None) -> Any:
+    """Build a `tf.data.Dataset` of all faces in order, for judging a model.
 
     Args:
         split: Faces and labels.
         spec: The model's input.
         batch_size: Faces a batch; the last may be smaller.
-        augment: A Keras model from `augmentation.layers`, applied before scaling.
-        shuffle_seed: Shuffle anew each epoch, by this seed.
+        classes: Their number, for targets in place of labels.
+
+    Returns:
+        Batches of inputs [B, H, W, C] float32, and of labels [B] int64 or targets [B, classes] float32.
     """
-    faces, labels = tf.constant(fitted(split, spec)), tf.constant(split.labels)
-    order = tf.data.Dataset.range(len(split))
-    if shuffle_seed is not None:
-        order = order.shuffle(len(split), seed=shuffle_seed, reshuffle_each_iteration=True)
+    read, wanted = _reader(split, spec), tf.constant(split.labels if classes is None else targets(split, classes))
+    numbers = tf.data.Dataset.range(len(split)).batch(batch_size)
+    pixels = numbers.map(lambda chosen: (read(chosen), tf.gather(wanted, chosen)), tf.data.AUTOTUNE)
+    return pixels.map(lambda faces, wanted: (scale(faces, spec), wanted)).prefetch(tf.data.AUTOTUNE)
 
-    def batch(numbers: Any) -> tuple[Any, Any]:
-        pixels = tf.cast(tf.gather(faces, numbers), tf.float32)[..., tf.newaxis]
+
+def steps(split: Split, settings: FitSettings) -> int:
+    """Give the number of batches of an epoch."""
+    return -(-len(balance.order(split.labels, settings.balance)) // settings.batch_size)
+
+
+def training(
+    split: Split,
+    spec: InputSpec,
+    settings: FitSettings,
+    classes: int,
+    *,
+    epochs: range,
+    teach: Callable[[Any, Any], Any] | None = None,
+    worker: tuple[int, int] = (0, 1),
+) -> Any:
+    """Build a `tf.data.Dataset` of the batches of some epochs, one epoch after the other.
+
+    Order, augmentation and mixing depend on the seed and on the numbers of epoch and step alone: a dataset that starts
+    at epoch 7 gives what one that starts at 0 gives there.
+
+    Args:
+        split: Faces and labels.
+        spec: The model's input.
+        settings: Batch size, augmentation, balance and seed are taken from here.
+        classes: Their number.
+        epochs: Numbers from 0.
+        teach: From augmented pixels [B, H, W, 1] of 0..255 and targets [B, classes] to the targets of the loss.
+        worker: Of several that share each batch, which, and how many they are.
+
+    Returns:
+        Batches of inputs [B, H, W, C] float32, targets [B, classes] float32, and weights [B] float32 where classes
+        are weighted.
+    """
+    read, all_targets = _reader(split, spec), tf.constant(targets(split, classes))
+    shown = tf.constant(balance.order(split.labels, settings.balance))
+    weights = balance.weights(split.labels, classes, settings.balance)
+    augment = augmentation.layers(settings.augment, settings.seed)
+    if augment is not None:
+        augment.build([None, spec.height, spec.width, 1])
+        generators = Generators(augment, settings.seed)
+    in_epoch = steps(split, settings)
+
+    def batches_of(epoch: Any) -> Any:
+        numbers = tf.random.experimental.stateless_shuffle(shown, seed=tf.stack([settings.seed, epoch]))
+        numbered = tf.data.Dataset.from_tensor_slices(numbers).batch(settings.batch_size).enumerate()
+        return numbered.map(lambda step, chosen: (epoch * in_epoch + step, chosen[worker[0] :: worker[1]]))
+
+    def load(step: Any, chosen: Any) -> tuple[Any, Any, Any]:
+        return step, read(chosen), tf.gather(all_targets, chosen)
+
+    def change(step: Any, pixels: Any, wanted: Any) -> tuple[Any, ...]:
+        place = step * worker[1] + worker[0]
+        seed = tf.stack([tf.constant(settings.seed, tf.int64), 10 * place])
         if augment is not None:
-            pixels = augment(pixels, training=True)
-        return scale(pixels, spec), tf.gather(labels, numbers)
+            generators.place(place)
+            pixels = augment(augmentation.move(pixels, settings.augment, seed + 6), training=True)
+        if settings.augment == "strong":
+            pixels, wanted = augmentation.mix(augmentation.erase(pixels, seed + 5), wanted, seed)
+        inputs = scale(pixels, spec)
+        taught = wanted if teach is None else teach(pixels, wanted)
+        return (inputs, taught) if weights is None else (inputs, taught, tf.linalg.matvec(wanted, weights))
 
-    # One batch after another: Keras' random layers keep a state, parallel calls would race for it, and the seed would
-    # mean nothing. Prefetching still does it beside the training step.
-    return order.batch(batch_size).map(batch).prefetch(tf.data.AUTOTUNE)
+    # Faces may be read side by side; changing them not: the layers' generators have a state, and parallel calls would
+    # race for it.
+    numbered = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(batches_of)
+    return numbered.map(load, tf.data.AUTOTUNE, deterministic=True).map(change).prefetch(tf.data.AUTOTUNE)
+
+
+def _reader(split: Split, spec: InputSpec) -> Callable[[Any], Any]:
+    """Give a function from numbers of faces [B] to pixels [B, H, W, 1] float32, within a bounded memory."""
+    if not split.on_disk and len(split) * spec.height * spec.width <= MEMORY:
+        faces = tf.constant(fitted(split, spec))
+        return lambda chosen: tf.cast(tf.gather(faces, chosen), tf.float32)[..., tf.newaxis]
+
+    def read(chosen: npt.NDArray[np.int64]) -> preprocessing.Pixels:
+        return fitted(split.take(chosen), spec)
+
+    def pixels(chosen: Any) -> Any:
+        faces = tf.ensure_shape(tf.numpy_function(read, [chosen], tf.uint8), [None, spec.height, spec.width])
+        return tf.cast(faces, tf.float32)[..., tf.newaxis]
+
+    return pixels

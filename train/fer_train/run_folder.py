@@ -5,6 +5,10 @@ run.json           `RunInfo`: settings, data, versions, metrics per epoch
 history.csv        the metrics per epoch once more, for spreadsheets
 calibration.npz    a sample of training faces, for the converter's representative data
 held_out.npz       the selection split, for comparing what the converter wrote with the float model
+README.md          the model card
+report.html        how the model judges the selection split, with pictures; report.json, the same in numbers
+
+While the training runs, the folder is called `.NAME.part` and holds `checkpoint.npz`.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import csv
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -25,62 +29,15 @@ import numpy as np
 from fer_edge import files, preprocessing
 from fer_edge.errors import DataError, FerError, UsageError
 from fer_edge.metadata import Accuracy, InputSpec
+from fer_train import checkpoint
 from fer_train.datasets import Split
+from fer_train.settings import FitSettings
 
 MODEL = "model.keras"
 INFO = "run.json"
 HISTORY = "history.csv"
 CALIBRATION = "calibration.npz"
 HELD_OUT = "held_out.npz"
-
-AUGMENTATIONS = ("none", "light", "standard")
-SCHEDULES = ("constant", "cosine")
-
-
-class FitSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting of a training.
-
-    Attributes:
-        data: Path of the data set, as given.
-        arch: Name of the architecture.
-        input_size: Rows and columns of the model's input, pixels.
-        channels: 1 or 3.
-        alpha: Width multiplier of the architecture.
-        weights: "imagenet", "none", or the path of an `.h5` file.
-        head: Units of the dense layers before the softmax.
-        dropout: Fraction of features dropped before the head.
-        augment: Level of augmentation.
-        epochs: Passes over the training split.
-        batch_size: Faces a step.
-        learning_rate: Adam's, at the start.
-        schedule: "constant", or "cosine": one epoch of warm-up, then half a cosine down to zero.
-        l2: Weight of the L2 penalty on kernels.
-        batch_norm: Batch normalization, for architectures that have it by choice.
-        label_smoothing: Share of the target spread over all classes, 0..1.
-        seed: Of weights, order and augmentation.
-        labels: The expressions trained on, None for all of the data.
-        drop_duplicates: Whether what occurs in other splits was left out of training.
-    """
-
-    data: str
-    arch: str
-    input_size: int
-    channels: int
-    alpha: float
-    weights: str
-    head: tuple[int, ...]
-    dropout: float
-    augment: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    schedule: str
-    label_smoothing: float
-    seed: int
-    l2: float = 0.0
-    batch_norm: bool = False
-    labels: tuple[str, ...] | None = None
-    drop_duplicates: bool = False
 
 
 class DataInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,9 +66,12 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         input: How a face becomes the model's input.
         parameters: Number of weights.
         epochs: Metrics by name, an entry an epoch.
-        best_epoch: Number from 1 of the epoch whose weights were kept: highest accuracy on the selection split.
+        best_epoch: Number from 1 of the epoch whose weights were kept: the best on the selection split.
         accuracy: Of the kept weights on the selection split.
         recalls: Recall of each label on that split.
+        loss: Cross-entropy of the kept weights on that split.
+        train_accuracy: Of the kept weights on a sample of the training faces, not augmented.
+        multiply_accumulates: Of one face's way through the network.
         started: UTC, ISO 8601.
         seconds: Wall-clock time of the fitting.
         versions: Packages, name to version.
@@ -127,6 +87,9 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     best_epoch: int
     accuracy: Accuracy
     recalls: dict[str, float | None]
+    loss: float | None = None
+    train_accuracy: Accuracy | None = None
+    multiply_accumulates: int | None = None
     started: str
     seconds: float
     versions: dict[str, str]
@@ -192,25 +155,48 @@ def newest(runs: Path) -> RunFolder:
     return RunFolder(max(finished, key=lambda path: (path / INFO).stat().st_mtime_ns))
 
 
-@contextmanager
-def creating(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path` that takes its place on success and is removed otherwise.
+def unfinished(path: Path) -> Path:
+    """Give the folder of the training that is to become the run at `path`."""
+    path = path.absolute()  # "." has no name of its own
+    return path.with_name(f".{path.name}.part")
 
-    A run that stands at `path` already is kept as `path-1`, `path-2` and so on.
+
+def check(path: Path) -> None:
+    """Find out early that no run can take its place at a path.
 
     Raises:
-        UsageError: Something that is not a run stands at `path`.
-        FerError: The folder cannot be made.
+        UsageError: Something that is not a run stands there.
     """
-    path = path.absolute()  # "." has no name of its own
+    path = path.absolute()
     free = files.kind(path) == "nothing" or (files.kind(path) == "folder" and not any(path.iterdir()))
     if not free and files.kind(path / INFO) != "file":
         raise UsageError(f"{path} exists and is not a run folder: choose another --out")
-    temporary = path.with_name(f".{path.name}.part")
+
+
+@contextmanager
+def creating(path: Path, *, resume: bool = False) -> Iterator[Path]:
+    """Give the folder of an unfinished training, which takes its place at `path` on success.
+
+    A run that stands at `path` already is kept as `path-1`, `path-2` and so on. After a failure the unfinished folder
+    stays where it holds a checkpoint, and is removed otherwise.
+
+    Args:
+        path: The run folder.
+        resume: Go on in an unfinished folder where there is one.
+
+    Raises:
+        UsageError: Something that is not a run stands at `path`, or an unfinished training that is not to be resumed.
+        FerError: The folder cannot be made.
+    """
+    check(path)
+    path, temporary = path.absolute(), unfinished(path)
+    kept = temporary / checkpoint.NAME
+    if files.kind(kept) == "file" and not resume:
+        raise UsageError(f"an unfinished training stands in {temporary}: go on with --resume, or remove it")
     try:
-        if temporary.exists():
+        if temporary.exists() and not kept.exists():
             rmtree(temporary)
-        temporary.mkdir(parents=True)
+        temporary.mkdir(parents=True, exist_ok=True)
         yield temporary
         if (path / INFO).is_file():
             number = next(n for n in range(1, 1_000_000) if not path.with_name(f"{path.name}-{n}").exists())
@@ -219,14 +205,20 @@ def creating(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise FerError(f"cannot write the run {path}: {error.strerror or error}") from error
     finally:
-        rmtree(temporary, ignore_errors=True)
+        if not kept.is_file():
+            rmtree(temporary, ignore_errors=True)
 
 
 def write_info(folder: Path, info: RunInfo) -> None:
     """Write `run.json` and `history.csv`."""
     files.write_bytes(folder / INFO, msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
+    write_history(folder, info.epochs)
+
+
+def write_history(folder: Path, epochs: Sequence[dict[str, float]]) -> None:
+    """Write `history.csv`."""
     table = io.StringIO()
-    rows = [{"epoch": number, **metrics} for number, metrics in enumerate(info.epochs, start=1)]
+    rows = [{"epoch": number, **metrics} for number, metrics in enumerate(epochs, start=1)]
     writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

@@ -2,8 +2,8 @@
 
 A module gives `SUMMARY`, one line for people; `CHANNELS`, the numbers of channels that it takes, its own first;
 `SMALLEST_INPUT`, pixels; `INPUT_SCALE` and `INPUT_OFFSET`, the pixel scaling that it wants (see `InputSpec`); and
-`build(plan) -> keras.Model`, from [N, H, W, C] float32 to [N, classes] probabilities. `TAKES_WEIGHTS` marks a backbone.
-Everybody builds by `build` here, which checks the plan first.
+`build(plan) -> keras.Model`, from [N, H, W, C] float32 to [N, classes] probabilities. `BACKBONE_END` names the last
+layer of a backbone that takes weights and can be frozen. Everybody builds by `build` here, which checks the plan first.
 """
 
 from __future__ import annotations
@@ -59,6 +59,18 @@ def build(name: str, plan: Plan) -> Any:
         raise UsageError(f"{name} needs an input of at least {module.SMALLEST_INPUT} pixels, not {plan.input_size}")
     if plan.channels not in module.CHANNELS:
         raise UsageError(f"{name} takes {' or '.join(map(str, module.CHANNELS))} channels, not {plan.channels}")
-    if plan.weights != "none" and not getattr(module, "TAKES_WEIGHTS", False):
+    if plan.weights != "none" and not hasattr(module, "BACKBONE_END"):
         raise UsageError(f"{name} has no backbone to load weights into: leave out --weights")
     return module.build(plan)
+
+
+def backbone_end(name: str) -> str:
+    """Give the name of the last layer of an architecture's backbone.
+
+    Raises:
+        UsageError: It has none.
+    """
+    end: str | None = getattr(REGISTRY.load(name), "BACKBONE_END", None)
+    if end is None:
+        raise UsageError(f"{name} has no backbone to freeze: leave out --freeze-epochs")
+    return end

@@ -35,6 +35,6 @@ def dense(x: Any, units: int, plan: Plan, *, batch_norm: bool = False, activatio
 
 
 def finish(inputs: Any, features: Any, plan: Plan, name: str) -> Any:
-    """Add the scores and the softmax, and make the model."""
-    scores = keras.layers.Dense(plan.classes, name="scores")(features)
-    return keras.Model(inputs, keras.layers.Softmax(name="probabilities")(scores), name=name)
+    """Add the scores and the softmax, in float32 under every policy of precision, and make the model."""
+    scores = keras.layers.Dense(plan.classes, name="scores", dtype="float32")(features)
+    return keras.Model(inputs, keras.layers.Softmax(name="probabilities", dtype="float32")(scores), name=name)

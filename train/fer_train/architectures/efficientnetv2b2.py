@@ -10,7 +10,7 @@ from fer_train.keras_setup import keras
 SUMMARY = "transfer from EfficientNetV2B2; flatten, dense 256-128-64"
 CHANNELS = (3,)
 SMALLEST_INPUT = 32
-TAKES_WEIGHTS = True
+BACKBONE_END = "top_activation"
 # Keras' network scales 0..255 by itself.
 INPUT_SCALE = 1.0
 INPUT_OFFSET = 0.0

@@ -10,7 +10,7 @@ from fer_train.keras_setup import keras
 SUMMARY = "transfer from MobileNetV2, any width; global average, dense head"
 CHANNELS = (3, 1)
 SMALLEST_INPUT = 32
-TAKES_WEIGHTS = True
+BACKBONE_END = "out_relu"
 # Keras' ImageNet weights want -1..1 (keras.applications.mobilenet_v2.preprocess_input).
 INPUT_SCALE = 1 / 127.5
 INPUT_OFFSET = -1.0

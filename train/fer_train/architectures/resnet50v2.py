@@ -10,7 +10,7 @@ from fer_train.keras_setup import keras
 SUMMARY = "transfer from ResNet50V2; flatten, dense 256-128-64"
 CHANNELS = (3, 1)
 SMALLEST_INPUT = 32
-TAKES_WEIGHTS = True
+BACKBONE_END = "post_relu"
 INPUT_SCALE = 1 / 127.5
 INPUT_OFFSET = -1.0
 

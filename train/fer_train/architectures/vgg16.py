@@ -10,7 +10,7 @@ from fer_train.keras_setup import keras
 SUMMARY = "transfer from VGG16; global average, dense head"
 CHANNELS = (3,)
 SMALLEST_INPUT = 32
-TAKES_WEIGHTS = True
+BACKBONE_END = "block5_pool"
 INPUT_SCALE = 1.0
 INPUT_OFFSET = -117.0  # near the means of ImageNet's blue, green and red (103.9, 116.8, 123.7), on a grey picture
 

@@ -5,42 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import msgspec
-from tabulate import tabulate
 
 from fer_edge import files
 from fer_edge.command import Command
+from fer_train import inspecting
 from fer_train.commands import options
-from fer_train.datasets import defects
+from fer_train.datasets import FerPlus
 
 
 @click.command(cls=Command)
-@click.option(
-    "--data",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="fer2013.csv, or a folder with train/CLASS/ and test/CLASS/.",
-)
-@click.option("--labels", metavar="NAME,NAME", help="Look at these expressions alone.  [default: all]")
+@options.data
+@options.labels
+@options.ferplus
+@options.split_seed
+@options.memory
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the counts here as well.")
-def inspect(data: Path, labels: str | None, json_file: Path | None) -> None:
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write report.html, report.json and pictures into this folder."
+)
+def inspect(
+    data: Path,
+    labels: str | None,
+    ferplus: FerPlus,
+    split_seed: int,
+    memory: int,
+    json_file: Path | None,
+    out: Path | None,
+) -> None:
     """Count classes and defects of a data set: duplicates, leaks between splits, conflicting labels, blank images."""
-    found = options.load(data, options.names(labels))
-    counts, wrong = found.counts(), defects.find(found)
+    found = options.load(data, options.names(labels), ferplus=ferplus, seed=split_seed, memory=memory)
+    facts = inspecting.facts(found)
     if json_file is not None:
-        content = {"name": found.name, "sha256": found.fingerprint(), "counts": counts, "skipped": found.skipped}
-        encoded = msgspec.json.encode({**content, "defects": wrong})
-        files.write_bytes(json_file, msgspec.json.format(encoded, indent=2) + b"\n")
-    rows = [[label, *(counts[split][label] for split in counts)] for label in found.labels]
-    rows.append(["all", *(len(split) for split in found.splits.values())])
-    click.echo(tabulate(rows, headers=[found.name, *counts], intfmt=","))
-    click.echo(
-        f"\n{wrong.unique:,} of {wrong.images:,} images are different, {wrong.unique_train:,} in train\n"
-        f"{wrong.duplicate_groups:,} occur more than once, {wrong.duplicate_images:,} images together\n"
-        f"{wrong.conflicting_groups:,} of them with different labels, {wrong.conflicting_images:,} images together\n"
-        f"{wrong.blank:,} images are blank"
-    )
-    for split, leaked in wrong.leaked.items():
-        click.echo(
-            f"{leaked:,} images of {split} are in train as well (fit --drop-duplicates leaves those out of train)"
-        )
+        files.write_bytes(json_file, inspecting.as_json(facts))
+    click.echo(inspecting.as_text(facts))
+    if out is not None:
+        inspecting.write(out, found, facts, split_seed)
+        click.echo(f"\nwrote {out / inspecting.PAGE}")

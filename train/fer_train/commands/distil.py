@@ -1,0 +1,47 @@
+"""`fer-train distil`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fer_edge.command import Command, FiniteRange
+from fer_train.commands import fit_options
+from fer_train.settings import Distillation
+
+
+@click.command(cls=Command)
+@click.option(
+    "--teacher",
+    "teachers",
+    required=True,
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A run folder; repeat the option for the mean of several.",
+)
+@click.option(
+    "--temperature",
+    default=4.0,
+    show_default=True,
+    type=FiniteRange(1, 100),
+    help="Softens the teachers' answers: more shows more of what they think of the other expressions.",
+)
+@click.option(
+    "--teacher-share",
+    default=0.7,
+    show_default=True,
+    type=FiniteRange(0, 1),
+    help="Weight of the teachers' answers in the loss; the labels have the rest.",
+)
+@fit_options.fit_options
+def distil(teachers: tuple[Path, ...], temperature: float, teacher_share: float, **given: Any) -> None:
+    """Train a student on the answers of teachers, mixed with the labels."""
+    from fer_train.run_folder import RunFolder
+
+    for teacher in teachers:
+        RunFolder(teacher)
+    names = tuple(map(str, teachers))
+    found = fit_options.load(given)
+    fit_options.train(given, found, Distillation(teachers=names, temperature=temperature, share=teacher_share))
