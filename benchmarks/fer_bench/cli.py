@@ -102,15 +102,16 @@ def main(
 
 
 def _labelled(data: Path, split: str | None, classifiers: list[Classifier]) -> tuple[str, Split]:
-    found = datasets.load(data)
+    first = classifiers[0].metadata
+    for classifier in classifiers[1:]:
+        if classifier.metadata.labels != first.labels:
+            raise DataError(
+                f"{first.name} knows {', '.join(first.labels)}; {classifier.metadata.name} knows "
+                f"{', '.join(classifier.metadata.labels)}: their accuracies are no comparison"
+            )
+    found = datasets.load(data, labels=first.labels)
     for reason in found.skipped:
         warn(f"skipped: {reason}")
-    for classifier in classifiers:
-        if classifier.metadata.labels != found.labels:
-            raise DataError(
-                f"{classifier.metadata.name} knows {', '.join(classifier.metadata.labels)}; "
-                f"{found.name} has {', '.join(found.labels)}"
-            )
     name = split or found.selection_split()
     return name, found.split(name)
 

@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -22,7 +24,7 @@ from fer_bench.cli import main
 from fer_bench.latency import Latency
 from fer_edge.classifier import Classifier
 from fer_edge.labels import EXPRESSIONS
-from fer_edge.metadata import ModelMetadata
+from fer_edge.metadata import ModelMetadata, attach, read_model
 from fer_edge.models import shipped_models
 from fer_train import datasets
 
@@ -259,15 +261,38 @@ def test_the_same_thread_count_twice_is_one_row(tiny_int8: Path) -> None:
     assert len(result.stdout.splitlines()) == 4
 
 
-def test_data_of_other_labels_is_refused(
-    tiny_int8: Path, mini_csv: Path, monkeypatch: pytest.MonkeyPatch, the_error: Callable[[Result], str]
+def test_a_model_of_some_labels_is_judged_on_those(mini_csv: Path, tmp_path: Path) -> None:
+    from fer_convert.cli import main as convert
+    from fer_train.cli import main as train
+
+    small = ["--arch", "cnn-1", "--input-size", "16", "--epochs", "1", "--labels", "happy,sad"]
+    run = str(tmp_path / "two")
+    for command, arguments in (
+        (train, ["fit", "--data", str(mini_csv), *small, "--out", run]),
+        (convert, [run, "--fp32", "--out", str(tmp_path)]),
+    ):
+        done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    result = bench(tmp_path / "two-fp32.tflite", "--data", mini_csv, "--runs", 1, "--json", tmp_path / "two.json")
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads((tmp_path / "two.json").read_text())["rows"]
+    # 12 faces of PublicTest a class.
+    assert row["accuracy"]["total"] == 24
+    assert list(row["recalls"]) == ["happy", "sad"]
+
+
+def test_models_of_different_labels_are_no_comparison(
+    tiny_int8: Path, tmp_path: Path, mini_csv: Path, the_error: Callable[[Result], str]
 ) -> None:
-    data = datasets.load(mini_csv)
-    other = datasets.Dataset("moods", tuple(reversed(data.labels)), data.splits)
-    monkeypatch.setattr(datasets, "load", lambda _: other)
-    error = the_error(bench(tiny_int8, "--data", mini_csv, "--runs", 1))
+    content, known = read_model(tiny_int8)
+    with zipfile.ZipFile(tiny_int8) as members:
+        flatbuffer = content[: min(member.header_offset for member in members.infolist())]
+    turned = msgspec.structs.replace(known, name="other", labels=tuple(reversed(known.labels)))
+    other = tmp_path / "other.tflite"
+    other.write_bytes(attach(flatbuffer, turned))
+    error = the_error(bench(tiny_int8, other, "--data", mini_csv, "--runs", 1))
     assert error.startswith("tiny-int8 knows angry, disgust")
-    assert "moods has neutral, surprise" in error
+    assert "; other knows neutral, surprise" in error
 
 
 def test_it_needs_no_tensorflow(tiny_int8: Path, mini_csv: Path) -> None:

@@ -47,6 +47,54 @@ def test_augmentation_changes_faces_within_their_range(level: str, faces: Floats
     assert np.median(likeness) > {"light": 0.6, "standard": 0.4, "strong": 0.4}[level]
 
 
+def test_no_level_moves_nothing(faces: Floats) -> None:
+    assert augmentation.move(faces, "none", seeded()) is faces
+
+
+@pytest.mark.parametrize(
+    ("level", "degrees", "zoom", "shift"),
+    [("light", 10, 0.1, 0.08), ("standard", 15, 0.15, 0.1), ("strong", 15, 0.15, 0.1)],
+)
+def test_a_move_turns_zooms_and_shifts_as_far_as_it_says(level: str, degrees: float, zoom: float, shift: float) -> None:
+    # Pictures whose grey is the column, and the row, show where each pixel comes from.
+    height, width = 40, 60
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    many = [
+        augmentation.move(np.repeat(picture[np.newaxis, ..., np.newaxis], 200, axis=0), level, seeded()).numpy()
+        for picture in (columns, rows)
+    ]
+    inside = (slice(15, 25), slice(20, 40))
+    terms = np.stack([columns[inside] - 29.5, rows[inside] - 19.5, np.ones((10, 20))], axis=-1).reshape(-1, 3)
+    right, down = (
+        np.linalg.lstsq(terms, found[:, *inside, 0].reshape(200, -1).T.astype(np.float64), rcond=None)[0].T
+        for found in many
+    )
+    # A turn and one zoom for both axes: no shear, no stretching.
+    np.testing.assert_allclose(right[:, 0], down[:, 1], atol=1e-3)
+    np.testing.assert_allclose(right[:, 1], -down[:, 0], atol=1e-3)
+    angles, sizes = np.degrees(np.arctan2(down[:, 0], right[:, 0])), np.hypot(right[:, 0], right[:, 1])
+    for drawn, furthest in (
+        (angles, degrees),
+        (sizes - 1, zoom),
+        (right[:, 2] - 29.5, shift * width),
+        (down[:, 2] - 19.5, shift * height),
+    ):
+        # All of the range is used, both ways, and no more.
+        assert 0.9 * furthest < drawn.max() < 1.001 * furthest
+        assert 0.9 * furthest < -drawn.min() < 1.001 * furthest
+
+
+def test_moves_are_the_seeds(faces: Floats) -> None:
+    moved = augmentation.move(faces, "light", seeded()).numpy()
+    np.testing.assert_array_equal(augmentation.move(faces, "light", seeded()).numpy(), moved)
+    assert not np.array_equal(augmentation.move(faces, "light", seeded((1, 3))).numpy(), moved)
+
+
+def test_the_border_is_repeated() -> None:
+    white = np.full((50, 20, 20, 1), 255, np.float32)
+    np.testing.assert_allclose(augmentation.move(white, "standard", seeded()).numpy(), 255, atol=1e-2)
+
+
 def test_only_strong_has_noise() -> None:
     # A face of one grey level stays one under everything else.
     flat = np.full((8, 48, 48, 1), 100, np.float32)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +17,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from fer_edge.errors import FerError
+from fer_edge.errors import DataError, FerError
 from fer_edge.labels import EXPRESSIONS
-from fer_train import datasets
+from fer_train import datasets, training
 from fer_train.cli import main
 from fer_train.datasets import Dataset
 from fer_train.run_folder import RunFolder
@@ -130,11 +131,16 @@ def test_metrics_are_those_of_each_epoch(run: dict[str, Any], tiny_run: Path) ->
     assert run["accuracy"]["correct"] / run["accuracy"]["total"] == pytest.approx(best["val_accuracy"], abs=1e-6)
 
 
-def test_the_accuracy_is_that_of_the_kept_model(run: dict[str, Any], tiny_run: Path) -> None:
-    model = RunFolder(tiny_run).model()
+@pytest.fixture(scope="module")
+def model(tiny_run: Path) -> Any:
+    return RunFolder(tiny_run).model()
+
+
+def test_the_accuracy_is_that_of_the_kept_model(run: dict[str, Any], tiny_run: Path, model: Any) -> None:
     with np.load(tiny_run / "held_out.npz") as held_out:
         faces, labels = held_out["faces"], held_out["labels"]
-    predicted = model.predict(as_the_model_wants(faces), verbose=0).argmax(axis=1)
+    probabilities = model.predict(as_the_model_wants(faces), verbose=0)
+    predicted = probabilities.argmax(axis=1)
     assert (run["accuracy"]["split"], run["accuracy"]["total"]) == ("public", 84)
     assert run["accuracy"]["correct"] == np.count_nonzero(predicted == labels)
     assert run["accuracy"]["low"] < run["accuracy"]["correct"] / 84 < run["accuracy"]["high"]
@@ -142,16 +148,16 @@ def test_the_accuracy_is_that_of_the_kept_model(run: dict[str, Any], tiny_run: P
         {label: np.mean(predicted[labels == number] == number) for number, label in enumerate(EXPRESSIONS)}
     )
     assert run["parameters"] == model.count_params()
-    right = np.maximum(RunFolder(tiny_run).model().predict(as_the_model_wants(faces), verbose=0), 1e-7)
-    assert run["loss"] == pytest.approx(-np.log(right[np.arange(84), labels]).mean(), rel=1e-4)
+    of_the_truth = np.maximum(probabilities[np.arange(84), labels], 1e-7)
+    assert run["loss"] == pytest.approx(-np.log(of_the_truth).mean(), rel=1e-4)
     # Two epochs already tell it something: it does not give one class to all.
     assert len(np.unique(predicted)) > 1
 
 
-def test_the_kept_model_is_judged_on_training_faces_too(run: dict[str, Any], tiny_run: Path) -> None:
+def test_the_kept_model_is_judged_on_training_faces_too(run: dict[str, Any], tiny_run: Path, model: Any) -> None:
     # As the data is small, the kept sample is all of it.
     split = RunFolder(tiny_run).calibration()
-    predicted = RunFolder(tiny_run).model().predict(as_the_model_wants(split.faces), verbose=0).argmax(axis=1)
+    predicted = model.predict(as_the_model_wants(split.faces), verbose=0).argmax(axis=1)
     assert (run["train_accuracy"]["split"], run["train_accuracy"]["total"]) == ("train", 280)
     assert run["train_accuracy"]["correct"] == np.count_nonzero(predicted == split.labels)
     assert run["multiply_accumulates"] > run["parameters"]
@@ -310,7 +316,6 @@ def test_a_training_split_alone_is_divided(mini_csv: Path, tmp_path: Path) -> No
 def test_a_training_that_diverges_leaves_nothing(
     few: Dataset, small_settings: Callable[..., FitSettings], tmp_path: Path
 ) -> None:
-    from fer_train import training
 
     with pytest.raises(FerError, match=r"^the loss is not finite in step 2 of epoch 1: lower --learning-rate$"):
         training.fit(small_settings(learning_rate=float("inf")), few, tmp_path / "run")
@@ -372,3 +377,14 @@ def test_help_needs_no_tensorflow() -> None:
     done = without_tensorflow("fit", "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "--learning-rate" in done.stdout
+
+
+def test_a_face_that_goes_away_while_training_is_told(mini_folders: Path, tmp_path: Path) -> None:
+    data = datasets.load(Path(shutil.copytree(mini_folders, tmp_path / "faces")), memory=0)
+    assert data.split("train").on_disk
+    gone = next((tmp_path / "faces" / "train" / "happy").iterdir())
+    gone.unlink()
+    wanted = FitSettings(data="", arch="cnn-1", input_size=16, epochs=1)
+    with pytest.raises(DataError, match=f"^cannot read image {re.escape(str(gone))}: No such file or directory$"):
+        training.fit(wanted, data, tmp_path / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["faces"]

@@ -102,7 +102,6 @@ def test_measures_agree_with_scikit_learns() -> None:
 
 
 def test_answers_are_binned_by_confidence() -> None:
-    # 7 and 8 of 15 are ends of bins; an end belongs to the bin below it.
     confidences = [0.5, 0.52, 8 / 15 - 1e-6, 8 / 15 + 1e-6, 1.0]
     given = np.array([[share, 1 - share] for share in confidences], np.float32)
     found = judge("public", given, np.array([0, 1, 1, 0, 0], np.int64), ("a", "b"), None)
@@ -118,6 +117,13 @@ def test_answers_are_binned_by_confidence() -> None:
     assert found.reliability[0] == Bin(low=0.0, high=pytest.approx(1 / 15), images=0, confidence=None, accuracy=None)
     gaps = (0.5 + 0.52 + 8 / 15 - 1) + (1 - 8 / 15) + 0
     assert found.calibration_error == pytest.approx(gaps / 5, abs=1e-5)
+
+
+def test_confusions_are_sorted_by_their_confident_mistakes() -> None:
+    # Each a is called b without confidence, b is called a with it, each c is called a without.
+    given = np.array([[0.4, 0.6, 0]] * 3 + [[0.9, 0.1, 0]] + [[0.6, 0, 0.4]] * 2, np.float32)
+    found = judge("public", given, np.array([0, 0, 0, 1, 2, 2], np.int64), ("a", "b", "c"), None).confusions
+    assert [msgspec.structs.astuple(one) for one in found] == [("b", "a", 1, 1), ("a", "b", 3, 0), ("c", "a", 2, 0)]
 
 
 def picture(content: bytes) -> npt.NDArray[np.uint8]:

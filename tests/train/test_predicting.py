@@ -89,7 +89,7 @@ def test_a_model_that_contradicts_its_run_is_told(damage: str, plain_run: Path, 
     spec = json.loads((plain_run / "run.json").read_text())["input"]
     fields = {"labels": {"labels": EXPRESSIONS[:6]}, "input": {"input": {**spec, "height": 20}}}[damage]
     path = relabelled(plain_run, tmp_path / "run", **fields)
-    with pytest.raises(FerError, match="contradicts its run.json; train again"):
+    with pytest.raises(FerError, match=r"contradicts its run\.json; train again"):
         predicting.probabilities(path, few.split("public"), predicting.open_model(path).labels)
 
 
@@ -98,7 +98,7 @@ def test_damaged_weights_are_told(plain_run: Path, few: Any, tmp_path: Path) -> 
     model = RunFolder(path).model()
     model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])
     model.save(path / "model.keras")
-    with pytest.raises(FerError, match="probabilities that are no numbers: .*; train again"):
+    with pytest.raises(FerError, match=r"probabilities that are no numbers: .*; train again"):
         predicting.probabilities(path, few.split("public"), EXPRESSIONS)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from fer_edge.errors import DataError
 from fer_edge.metadata import InputSpec
 from fer_train import callbacks, checkpoint, distilling, optimizing, phases, pipeline, run_folder, workers
 from fer_train.checkpoint import Progress
 from fer_train.datasets import Dataset
-from fer_train.keras_setup import keras
+from fer_train.keras_setup import keras, tf
 from fer_train.settings import FitSettings
 
 _BEST = "best.npz"
@@ -152,25 +154,38 @@ def _fit_phase(
 
     last = phase.epochs.stop == settings.epochs
     standard = callbacks.standard(settings) if last else []
-    model.fit(
-        setting.team.share(
-            lambda worker: pipeline.training(
-                train, spec, settings, classes, epochs=range(first, phase.epochs.stop), teach=teach, worker=worker
-            )
-        ),
-        steps_per_epoch=steps,
-        validation_data=pipeline.batches(held_out, spec, settings.batch_size, classes),
-        initial_epoch=first,
-        epochs=phase.epochs.stop,
-        verbose=1 if setting.bar else 0,
-        callbacks=[
-            callbacks.Reseed(settings.seed),
-            callbacks.StopOnNonFinite(lambda: len(progress.epochs)),
-            *standard,
-            callbacks.Replay(standard, phase.epochs.start, progress.epochs[phase.epochs.start :]),
-            *([keras.callbacks.TensorBoard(str(setting.folder / "tensorboard"))] if setting.tensorboard else []),
-            callbacks.AfterEpoch(keep),
-            callbacks.Tell(first, settings.epochs, setting.say),
-        ],
-    )
+    with _data_errors():
+        model.fit(
+            setting.team.share(
+                lambda worker: pipeline.training(
+                    train, spec, settings, classes, epochs=range(first, phase.epochs.stop), teach=teach, worker=worker
+                )
+            ),
+            steps_per_epoch=steps,
+            validation_data=pipeline.batches(held_out, spec, settings.batch_size, classes),
+            initial_epoch=first,
+            epochs=phase.epochs.stop,
+            verbose=1 if setting.bar else 0,
+            callbacks=[
+                callbacks.Reseed(settings.seed),
+                callbacks.StopOnNonFinite(lambda: len(progress.epochs)),
+                *standard,
+                callbacks.Replay(standard, phase.epochs.start, progress.epochs[phase.epochs.start :]),
+                *([keras.callbacks.TensorBoard(str(setting.folder / "tensorboard"))] if setting.tensorboard else []),
+                callbacks.AfterEpoch(keep),
+                callbacks.Tell(first, settings.epochs, setting.say),
+            ],
+        )
     return progress
+
+
+@contextlib.contextmanager
+def _data_errors() -> Iterator[None]:
+    """Tell of a face that cannot be read any more in one line: TensorFlow wraps it in its own error."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        _, found, reason = str(error.message).partition(f"{DataError.__name__}: ")
+        if not found:
+            raise
+        raise DataError(reason.splitlines()[0]) from error
