@@ -238,6 +238,7 @@ def test_a_skipped_image_is_named_and_counted(grey_run: tuple[Path, Result]) -> 
         (["--input-size", "16"], "mobilenetv2 needs an input of at least 32 pixels, not 16"),
         (["--weights", "absent.h5"], "no weights at absent.h5: give 'imagenet', 'none' or an .h5 file"),
         (["--alpha", "0.6", "--weights", "imagenet"], "alpha 0.6 cannot take the weights imagenet"),
+        (["--weight-decay", "0.1"], "--weight-decay is for --optimizer adamw or sgd; adam would leave it out"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_told(

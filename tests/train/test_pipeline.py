@@ -212,6 +212,14 @@ def test_two_workers_share_the_batches_of_one(small: Split) -> None:
         np.testing.assert_array_equal(wanted, targets)
 
 
+def test_a_last_batch_without_a_face_for_each_worker_is_left_out(small: Split) -> None:
+    odd = small.take(np.arange(49))
+    assert [pipeline.steps(odd, settings(), workers) for workers in (1, 2)] == [4, 3]
+    for number in range(2):
+        part, _ = trained(odd, 7, range(2), worker=(number, 2))
+        assert [len(inputs) for inputs, _ in part] == [8, 8, 8] * 2
+
+
 def test_workers_augment_differently(small: Split) -> None:
     same = Split((small.faces[0],) * 32, np.zeros(32, np.int64))
     first, second = (trained(same, 7, worker=(number, 2), augment="light")[0][0][0] for number in range(2))

@@ -97,13 +97,17 @@ def test_a_killed_training_resumes_to_the_same_result(unbroken: Path, again: Pat
 
 
 def test_a_finished_run_is_not_trained_again(
-    unbroken: Path, mini_csv: Path, the_error: Callable[[Result], str]
+    unbroken: Path, mini_csv: Path, tmp_path: Path, the_error: Callable[[Result], str]
 ) -> None:
     before = (unbroken / "run.json").stat().st_mtime_ns
     result = fit("--data", mini_csv, *HARD, "--out", unbroken, "--resume")
     assert (result.exit_code, result.stdout) == (0, f"{unbroken} is finished: nothing to resume\n")
     changed = fit("--data", mini_csv, *HARD, "--dropout", "0.5", "--out", unbroken, "--resume")
     assert the_error(changed) == f"{unbroken} is finished, by other settings: dropout was 0.3 and is 0.5"
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join(mini_csv.read_text().splitlines()[:-1]))
+    changed = fit("--data", other, *HARD, "--out", unbroken, "--resume")
+    assert the_error(changed) == f"{unbroken} is finished, by other data (the fingerprint differs)"
     assert (unbroken / "run.json").stat().st_mtime_ns == before
 
 

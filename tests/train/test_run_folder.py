@@ -13,7 +13,7 @@ import pytest
 from fer_edge.errors import DataError, FerError, UsageError
 from fer_edge.labels import EXPRESSIONS
 from fer_edge.metadata import Accuracy, InputSpec
-from fer_train import checkpoint, run_folder
+from fer_train import checkpoint, run_folder, samples
 from fer_train.datasets import Split
 from fer_train.run_folder import DataInfo, RunFolder, RunInfo
 from fer_train.settings import FitSettings
@@ -263,15 +263,15 @@ def test_a_damaged_run_is_told(content: bytes, reason: str, tmp_path: Path) -> N
 
 def test_faces_come_back_at_the_size_of_training_faces(tmp_path: Path) -> None:
     split = faces(0, 6, 6)
-    run_folder.write_split(tmp_path / "held_out.npz", split, SPEC)
-    again = run_folder.read_split(tmp_path / "held_out.npz", EXPRESSIONS)
+    samples.write(tmp_path / "held_out.npz", split, SPEC)
+    again = samples.read(tmp_path / "held_out.npz", EXPRESSIONS)
     np.testing.assert_array_equal(np.stack(again.faces), np.stack(split.faces))
     np.testing.assert_array_equal(again.labels, split.labels)
     assert again.labels.dtype == np.int64
     assert [path.name for path in tmp_path.iterdir()] == ["held_out.npz"]
 
-    run_folder.write_split(tmp_path / "held_out.npz", faces(0, 1, side=200), SPEC)
-    assert np.stack(run_folder.read_split(tmp_path / "held_out.npz", EXPRESSIONS).faces).shape == (2, 48, 48)
+    samples.write(tmp_path / "held_out.npz", faces(0, 1, side=200), SPEC)
+    assert np.stack(samples.read(tmp_path / "held_out.npz", EXPRESSIONS).faces).shape == (2, 48, 48)
 
 
 def arrays(**values: npt.NDArray[np.generic]) -> dict[str, npt.NDArray[np.generic]]:
@@ -294,13 +294,13 @@ def test_faces_of_another_form_are_refused(content: dict[str, npt.NDArray[np.gen
     path = tmp_path / "held_out.npz"
     np.savez(path, **content)
     with pytest.raises(DataError, match=r"held_out.npz .*train again"):
-        run_folder.read_split(path, EXPRESSIONS)
+        samples.read(path, EXPRESSIONS)
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "text", "cut", "one bit"])
 def test_damaged_faces_are_told(damage: str, tmp_path: Path) -> None:
     path = tmp_path / "held_out.npz"
-    run_folder.write_split(path, faces(0, 1, 2), SPEC)
+    samples.write(path, faces(0, 1, 2), SPEC)
     content = path.read_bytes()
     if damage == "missing":
         path.unlink()
@@ -311,7 +311,7 @@ def test_damaged_faces_are_told(damage: str, tmp_path: Path) -> None:
         if damage == "one bit":
             path.write_bytes(content[:position] + bytes([content[position] ^ 4]) + content[position + 1 :])
         with pytest.raises(DataError, match=r"held_out.npz .*train again"):
-            run_folder.read_split(path, EXPRESSIONS)
+            samples.read(path, EXPRESSIONS)
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "text", "cut", "middle", "no archive"])
@@ -338,7 +338,7 @@ def test_a_damaged_keras_model_is_told(damage: str, tiny_run: Path, tmp_path: Pa
 def test_a_sample_holds_each_class_in_its_share() -> None:
     counts = [600, 300, 90, 9, 1]
     split = faces(*np.repeat(range(5), counts), side=8)
-    chosen = run_folder.sample(split, 100, seed=3)
+    chosen = samples.draw(split, 100, seed=3)
     assert np.bincount(chosen.labels).tolist() == [60, 30, 9, 1, 1]
     whole = {face.tobytes(): label for face, label in zip(split.faces, split.labels, strict=True)}
     assert [whole[face.tobytes()] for face in chosen.faces] == chosen.labels.tolist()
@@ -349,7 +349,7 @@ def test_a_sample_is_the_seeds() -> None:
     split = faces(*[0, 1] * 50, side=8)
 
     def picked(seed: int) -> bytes:
-        return b"".join(face.tobytes() for face in run_folder.sample(split, 20, seed).faces)
+        return b"".join(face.tobytes() for face in samples.draw(split, 20, seed).faces)
 
     assert picked(1) == picked(1)
     assert picked(1) != picked(2)
@@ -358,4 +358,4 @@ def test_a_sample_is_the_seeds() -> None:
 @pytest.mark.parametrize("size", [4, 5])
 def test_a_sample_of_everything_is_everything(size: int) -> None:
     split = faces(0, 0, 1, 3)
-    assert run_folder.sample(split, size, seed=0) is split
+    assert samples.draw(split, size, seed=0) is split

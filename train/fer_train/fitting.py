@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from fer_edge.errors import DataError
 from fer_edge.metadata import InputSpec
 from fer_train import callbacks, checkpoint, distilling, optimizing, phases, pipeline, run_folder, workers
 from fer_train.checkpoint import Progress
 from fer_train.datasets import Dataset
-from fer_train.keras_setup import keras, tf
+from fer_train.keras_setup import keras
 from fer_train.settings import FitSettings
 
 _BEST = "best.npz"
@@ -120,7 +118,7 @@ def _fit_phase(
 ) -> Progress:
     settings, classes, path = progress.settings, len(data.labels), setting.folder / checkpoint.NAME
     train, held_out = data.split("train"), data.split(data.selection_split())
-    steps, first = pipeline.steps(train, settings), len(progress.epochs)
+    steps, first = pipeline.steps(train, settings, setting.team.size), len(progress.epochs)
     teach = distilling.teaching(settings.distillation, data.labels) if settings.distillation else None
     phase.apply(model)
     with setting.team.scope():
@@ -154,7 +152,7 @@ def _fit_phase(
 
     last = phase.epochs.stop == settings.epochs
     standard = callbacks.standard(settings) if last else []
-    with _data_errors():
+    with pipeline.data_errors():
         model.fit(
             setting.team.share(
                 lambda worker: pipeline.training(
@@ -177,15 +175,3 @@ def _fit_phase(
             ],
         )
     return progress
-
-
-@contextlib.contextmanager
-def _data_errors() -> Iterator[None]:
-    """Tell of a face that cannot be read any more in one line: TensorFlow wraps it in its own error."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        _, found, reason = str(error.message).partition(f"{DataError.__name__}: ")
-        if not found:
-            raise
-        raise DataError(reason.splitlines()[0]) from error

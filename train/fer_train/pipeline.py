@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fer_edge import preprocessing
+from fer_edge.errors import DataError
 from fer_edge.metadata import InputSpec
 from fer_train import augmentation, balance
 from fer_train.datasets import Split
@@ -58,9 +60,10 @@ def batches(split: Split, spec: InputSpec, batch_size: int, classes: int | None 
     return pixels.map(lambda faces, wanted: (scale(faces, spec), wanted)).prefetch(tf.data.AUTOTUNE)
 
 
-def steps(split: Split, settings: FitSettings) -> int:
-    """Give the number of batches of an epoch."""
-    return -(-len(balance.order(split.labels, settings.balance)) // settings.batch_size)
+def steps(split: Split, settings: FitSettings, workers: int = 1) -> int:
+    """Give the number of batches of an epoch; a last one that is too small for all workers is left out."""
+    whole, rest = divmod(len(balance.order(split.labels, settings.balance)), settings.batch_size)
+    return whole + (rest >= workers)
 
 
 def training(
@@ -98,11 +101,11 @@ def training(
     if augment is not None:
         augment.build([None, spec.height, spec.width, 1])
         generators = Generators(augment, settings.seed)
-    in_epoch = steps(split, settings)
+    in_epoch = steps(split, settings, worker[1])
 
     def batches_of(epoch: Any) -> Any:
         numbers = tf.random.experimental.stateless_shuffle(shown, seed=tf.stack([settings.seed, epoch]))
-        numbered = tf.data.Dataset.from_tensor_slices(numbers).batch(settings.batch_size).enumerate()
+        numbered = tf.data.Dataset.from_tensor_slices(numbers).batch(settings.batch_size).take(in_epoch).enumerate()
         return numbered.map(lambda step, chosen: (epoch * in_epoch + step, chosen[worker[0] :: worker[1]]))
 
     def load(step: Any, chosen: Any) -> tuple[Any, Any, Any]:
@@ -140,3 +143,15 @@ def _reader(split: Split, spec: InputSpec) -> Callable[[Any], Any]:
         return tf.cast(faces, tf.float32)[..., tf.newaxis]
 
     return pixels
+
+
+@contextlib.contextmanager
+def data_errors() -> Iterator[None]:
+    """Raise `DataError` for a face that cannot be read any more, which TensorFlow wraps in an error of its own."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        _, found, reason = str(error.message).partition(f"{DataError.__name__}: ")
+        if not found:
+            raise
+        raise DataError(reason.splitlines()[0]) from error

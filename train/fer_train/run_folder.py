@@ -16,7 +16,6 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,12 +23,11 @@ from shutil import rmtree
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from fer_edge import files, preprocessing
-from fer_edge.errors import DataError, FerError, UsageError
+from fer_edge import files
+from fer_edge.errors import FerError, UsageError
 from fer_edge.metadata import Accuracy, InputSpec
-from fer_train import checkpoint
+from fer_train import checkpoint, samples
 from fer_train.datasets import Split
 from fer_train.settings import FitSettings
 
@@ -136,11 +134,11 @@ class RunFolder:
 
     def calibration(self) -> Split:
         """Read the sample of training faces. Raises `DataError`."""
-        return read_split(self.path / CALIBRATION, self.info.labels)
+        return samples.read(self.path / CALIBRATION, self.info.labels)
 
     def held_out(self) -> Split:
         """Read the selection split. Raises `DataError`."""
-        return read_split(self.path / HELD_OUT, self.info.labels)
+        return samples.read(self.path / HELD_OUT, self.info.labels)
 
 
 def newest(runs: Path) -> RunFolder:
@@ -223,45 +221,3 @@ def write_history(folder: Path, epochs: Sequence[dict[str, float]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     files.write_bytes(folder / HISTORY, table.getvalue().encode())
-
-
-def write_split(path: Path, split: Split, spec: InputSpec) -> None:
-    """Keep faces as the model will see them but for its own enlarging: [N, side, side] uint8."""
-    faces = np.stack([preprocessing.standardize(face, spec) for face in split.faces])
-    with files.replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, faces=faces, labels=split.labels)
-
-
-def read_split(path: Path, labels: tuple[str, ...]) -> Split:
-    """Read what `write_split` wrote.
-
-    Raises:
-        DataError: The file is missing or damaged.
-    """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            faces, numbers = arrays["faces"], arrays["labels"]
-    except (OSError, ValueError, KeyError, EOFError, SyntaxError, zlib.error, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read: {error}; train again") from error
-    if (
-        faces.ndim != 3
-        or faces.dtype != np.uint8
-        or len(faces) != len(numbers)
-        or not np.isin(numbers, range(len(labels))).all()
-    ):
-        raise DataError(f"{path} does not hold labelled faces; train again")
-    return Split(tuple(faces), numbers.astype(np.int64))
-
-
-def sample(split: Split, size: int, seed: int) -> Split:
-    """Take faces from every class in its share, at least one each; all of them where there are no more than `size`."""
-    if len(split) <= size:
-        return split
-    random = np.random.default_rng(seed)
-    chosen: list[int] = []
-    for label in np.unique(split.labels):
-        members = np.flatnonzero(split.labels == label)
-        share = max(1, round(size * len(members) / len(split)))
-        chosen.extend(random.choice(members, share, replace=False).tolist())
-    chosen.sort()
-    return split.take(np.array(chosen))

@@ -7,7 +7,7 @@ from fer_edge.preprocessing import Pixels
 from fer_train import pipeline
 from fer_train.datasets import Dataset, Split
 from fer_train.keras_setup import tf
-from fer_train.run_folder import sample
+from fer_train.samples import draw
 from fer_train.settings import AUGMENTATIONS, FitSettings
 
 
@@ -19,7 +19,7 @@ def samples(data: Dataset, number: int, seed: int) -> dict[str, list[Pixels]]:
 
 def augmentations(data: Dataset, number: int, seed: int) -> dict[str, list[Pixels]]:
     """Show the same training faces under each level of augmentation: what `pipeline.training` gives."""
-    chosen = sample(data.split("train"), number, seed)
+    chosen = draw(data.split("train"), number, seed)
     side = max(data.face_size(), 8)
     spec = InputSpec(height=side, width=side, channels=1, color="gray", scale=1.0, offset=0.0)
     return {level: _changed(chosen, spec, level, len(data.labels), number, seed) for level in AUGMENTATIONS}
@@ -27,7 +27,7 @@ def augmentations(data: Dataset, number: int, seed: int) -> dict[str, list[Pixel
 
 def _drawn(train: Split, number: int, seed: int, own: int) -> list[Pixels]:
     mine = train.take((train.labels == own).nonzero()[0])
-    return list(sample(mine, number, seed).faces)
+    return list(draw(mine, number, seed).faces)
 
 
 def _changed(split: Split, spec: InputSpec, level: str, classes: int, number: int, seed: int) -> list[Pixels]:

@@ -16,7 +16,7 @@ import numpy as np
 from fer_edge import evaluation
 from fer_edge.errors import DataError
 from fer_edge.metadata import InputSpec
-from fer_train import architectures, card, cost, fitting, pipeline, precision, run_folder, workers
+from fer_train import architectures, card, cost, fitting, pipeline, precision, run_folder, samples, workers
 from fer_train.datasets import Dataset, defects
 from fer_train.judging import metrics, report
 from fer_train.keras_setup import keras
@@ -136,12 +136,13 @@ def _finish(
     held_out, train = data.split(judged_on), data.split("train")
 
     def predict(split: Any) -> np.ndarray:
-        predicted: np.ndarray = model.predict(pipeline.batches(split, spec, settings.batch_size), verbose=0)
+        with pipeline.data_errors():
+            predicted: np.ndarray = model.predict(pipeline.batches(split, spec, settings.batch_size), verbose=0)
         return predicted
 
     probabilities = predict(held_out)
     judgement = metrics.judge(judged_on, probabilities, held_out.labels, data.labels, defects.leaked(data, judged_on))
-    sample = run_folder.sample(train, _TRAIN_SAMPLE, settings.seed)
+    sample = samples.draw(train, _TRAIN_SAMPLE, settings.seed)
     info = RunInfo(
         settings=settings,
         data=DataInfo(name=data.name, sha256=data.fingerprint(), counts=data.counts(), skipped=data.skipped),
@@ -166,6 +167,6 @@ def _finish(
         (run_folder.CALIBRATION, train, CALIBRATION_SIZE),
         (run_folder.HELD_OUT, held_out, HELD_OUT_SIZE),
     ):
-        run_folder.write_split(folder / file, run_folder.sample(split, size, settings.seed), spec)
+        samples.write(folder / file, samples.draw(split, size, settings.seed), spec)
     run_folder.write_info(folder, info)
     return info

@@ -17,9 +17,11 @@ class Team:
 
     Attributes:
         writes: Whether this process writes files and talks.
+        size: Number of processes.
     """
 
     writes = True
+    size = 1
 
     def scope(self) -> Any:
         """Give the context in which variables are made."""
@@ -45,9 +47,9 @@ class MultiWorker(Team):
         """
         try:
             config = json.loads(os.environ["TF_CONFIG"])
-            self._number, self._all = int(config["task"]["index"]), len(config["cluster"]["worker"])
-            if config["task"]["type"] != "worker" or not 0 <= self._number < self._all:
-                raise ValueError(f"task {config['task']} is no worker of {self._all}")
+            self._number, self.size = int(config["task"]["index"]), len(config["cluster"]["worker"])
+            if config["task"]["type"] != "worker" or not 0 <= self._number < self.size:
+                raise ValueError(f"task {config['task']} is no worker of {self.size}")
         except (KeyError, ValueError, TypeError) as error:
             raise UsageError(
                 f"--strategy multi-worker needs TF_CONFIG with the cluster's workers and this task ({error}): "
@@ -62,4 +64,4 @@ class MultiWorker(Team):
 
     def share(self, batches: Callable[[tuple[int, int]], Any]) -> Any:
         """Give this process its part of every batch."""
-        return self._strategy.distribute_datasets_from_function(lambda _context: batches((self._number, self._all)))
+        return self._strategy.distribute_datasets_from_function(lambda _context: batches((self._number, self.size)))

@@ -17,7 +17,8 @@ from fer_train.commands import fit_options
     default=0,
     type=click.IntRange(0),
     metavar="N",
-    help="Try N settings of learning rate, batch size, dropout and augmentation, and keep the best run.",
+    help="Try N settings of learning rate, batch size, dropout and augmentation, in place of the options of these "
+    "names, and keep the best run.",
 )
 def fit(search: int, **given: Any) -> None:
     """Train a model and leave a run folder for fer-convert.

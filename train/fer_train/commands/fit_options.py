@@ -166,6 +166,8 @@ def load(given: dict[str, Any]) -> datasets.Dataset:
 def chosen(given: dict[str, Any], distillation: Distillation | None = None) -> FitSettings:
     """Give the settings of the training that the options name."""
     fields = {name: given[name] for name in FitSettings.__struct_fields__ if name in given}
+    if given["weight_decay"] and given["optimizer"] == "adam":
+        raise UsageError("--weight-decay is for --optimizer adamw or sgd; adam would leave it out")
     fields["data"] = str(given["data"])
     fields["labels"] = options.names(given["labels"])
     fields["channels"] = int(given["channels"] or architectures.REGISTRY.load(given["arch"]).CHANNELS[0])
@@ -198,8 +200,11 @@ def train(given: dict[str, Any], found: datasets.Dataset, distillation: Distilla
 
     folder, wanted = out(given), chosen(given, distillation)
     if given["resume"] and not unfinished(folder).exists() and (folder / INFO).is_file():
-        if changed := RunFolder(folder).info.settings.differences(wanted):
+        finished = RunFolder(folder).info
+        if changed := finished.settings.differences(wanted):
             raise UsageError(f"{folder} is finished, by other settings: {'; '.join(changed)}")
+        if finished.data.sha256 != found.fingerprint():
+            raise UsageError(f"{folder} is finished, by other data (the fingerprint differs)")
         click.echo(f"{folder} is finished: nothing to resume")
         return
     team = workers.MultiWorker() if given["strategy"] == "multi-worker" else workers.Team()

@@ -120,9 +120,10 @@ def _by_keras(model: OpenModel, split: Split, step: Callable[[int], None]) -> np
     if (network.input_shape[1:], network.output_shape[-1]) != expected:
         raise FerError(f"{model.path}: the model's input or output contradicts its run.json; train again")
     rows = []
-    for inputs, *_ in pipeline.batches(split, spec, BATCH_SIZE):
-        rows.append(network.predict_on_batch(inputs))
-        step(len(rows[-1]))
+    with pipeline.data_errors():
+        for inputs, *_ in pipeline.batches(split, spec, BATCH_SIZE):
+            rows.append(network.predict_on_batch(inputs))
+            step(len(rows[-1]))
     given = np.concatenate(rows).astype(np.float32)
     if not np.isfinite(given).all():
         raise FerError(f"{model.path} gives probabilities that are no numbers: its weights are damaged; train again")
