@@ -58,7 +58,7 @@ def within(name: str, *prefixes: str) -> bool:
 def test_the_reading_of_imports_reads_them() -> None:
     assert "fer_edge.preprocessing" in imported("fer_edge.classifier")
     # Inside a function too.
-    assert "fer_train.searching" in imported("fer_train.commands.fit_options")
+    assert "fer_train.searching" in imported("fer_train.commands.fitting")
     assert {root(name) for name in MODULES} == OURS
 
 

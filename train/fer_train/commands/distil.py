@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from fer_edge.command import Command, FiniteRange
-from fer_train.commands import fit_options
+from fer_train.commands import fitting
+from fer_train.commands.fit_options import fit_options
 from fer_train.settings import Distillation
 
 
@@ -35,7 +36,7 @@ from fer_train.settings import Distillation
     type=FiniteRange(0, 1),
     help="Weight of the teachers' answers in the loss; the labels have the rest.",
 )
-@fit_options.fit_options
+@fit_options
 def distil(teachers: tuple[Path, ...], temperature: float, teacher_share: float, **given: Any) -> None:
     """Train a student on the answers of teachers, mixed with the labels."""
     from fer_train.run_folder import RunFolder
@@ -43,5 +44,5 @@ def distil(teachers: tuple[Path, ...], temperature: float, teacher_share: float,
     for teacher in teachers:
         RunFolder(teacher)
     names = tuple(map(str, teachers))
-    found = fit_options.load(given)
-    fit_options.train(given, found, Distillation(teachers=names, temperature=temperature, share=teacher_share))
+    found = fitting.load(given)
+    fitting.train(given, found, Distillation(teachers=names, temperature=temperature, share=teacher_share))

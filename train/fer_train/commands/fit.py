@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from fer_edge.command import Command
-from fer_train.commands import fit_options
+from fer_train.commands import fitting
+from fer_train.commands.fit_options import fit_options
 
 
 @click.command(cls=Command)
-@fit_options.fit_options
+@fit_options
 @click.option(
     "--search",
     default=0,
@@ -26,8 +27,8 @@ def fit(search: int, **given: Any) -> None:
     The weights of the epoch that is best on the selection split (PublicTest, or test/) are kept. The folder also holds
     a report of how the model judges that split, and its model card.
     """
-    found = fit_options.load(given)
+    found = fitting.load(given)
     if search:
-        fit_options.search(search, given, found)
+        fitting.search(search, given, found)
     else:
-        fit_options.train(given, found)
+        fitting.train(given, found)
