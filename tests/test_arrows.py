@@ -85,7 +85,7 @@ def test_only_one_door_leads_to_tensorflow() -> None:
     # TensorFlow's own tools for graphs and flatbuffers are no part of Keras, and TFMOT is for conversion; all are
     # imported behind the door.
     behind = {
-        "fer_convert.recipes": "tensorflow.lite.python",
+        "fer_convert.flatbuffer": "tensorflow.lite.python",
         "fer_convert.qat": "tensorflow_model_optimization",
         "fer_train.cost": "tensorflow.python.framework.convert_to_constants",
     }

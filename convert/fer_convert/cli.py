@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 from tabulate import tabulate
 
+from fer_convert.recipes import ENDS, RECIPES
 from fer_edge.command import Command, FiniteRange
-from fer_edge.errors import UsageError
+from fer_edge.errors import FerError, UsageError
 from fer_train import datasets, run_folder
 from fer_train.settings import AUGMENTATIONS
+
+if TYPE_CHECKING:
+    from fer_convert.converting import Converted
+
+_POST_TRAINING = tuple(recipe for recipe in RECIPES if not recipe.trained)
+
+
+def _recipes(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add a flag for each recipe that needs no training."""
+    for recipe in reversed(_POST_TRAINING):
+        command = click.option(f"--{recipe.name}", is_flag=True, help=f"{recipe.summary}.")(command)
+    return command
 
 
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option("--fp32", is_flag=True, help="Keep float32 weights.")
-@click.option("--int8", is_flag=True, help="Full-integer int8, a quarter of the bytes; the default.")
-@click.option(
-    "--out",
-    default=Path("models"),
-    show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for NAME-RECIPE.tflite and NAME-RECIPE.json.",
-)
+@_recipes
+@click.option("--all", "every", is_flag=True, help="All of the above.")
 @click.option("--qat", is_flag=True, help="int8 after quantization-aware training on --data.")
 @click.option("--data", type=click.Path(path_type=Path), help="What the run was trained on, for --qat.")
 @click.option(
@@ -44,17 +54,46 @@ from fer_train.settings import AUGMENTATIONS
     type=click.Choice(AUGMENTATIONS),
     help="Level of augmentation.",
 )
+@click.option(
+    "--io",
+    "ends",
+    default="int8",
+    show_default=True,
+    type=click.Choice(ENDS),
+    help="Type of the input and output of the full-integer recipes.",
+)
+@click.option(
+    "--out",
+    default=Path("models"),
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for NAME-RECIPE.tflite and NAME-RECIPE.json.",
+)
+@click.option(
+    "--max-drop",
+    default=2.0,
+    show_default=True,
+    type=FiniteRange(-100, 100),
+    metavar="POINTS",
+    help="Points of accuracy that a file may lose against the float model; one that loses more is not written.",
+)
+@click.option("--force", is_flag=True, help="Replace files that are there already.")
+@click.option("--json", "as_json", is_flag=True, help="Print the reports as JSON in place of the table.")
 @click.version_option(package_name="fer-edge")
 def main(
     run: Path | None,
-    fp32: bool,
-    int8: bool,
-    out: Path,
+    every: bool,
     qat: bool,
     data: Path | None,
     qat_epochs: int,
     qat_learning_rate: float,
     qat_augment: str,
+    ends: str,
+    out: Path,
+    max_drop: float,
+    force: bool,
+    as_json: bool,
+    **named: bool,
 ) -> None:
     """Convert a training run to TFLite files that describe themselves.
 
@@ -66,38 +105,64 @@ def main(
         raise UsageError("--qat trains: give it the run's data with --data")
     if data is not None and not qat:
         raise UsageError("--data is for --qat: the other recipes need no more than the run")
+    asked = {recipe.name for recipe in _POST_TRAINING if every or named[recipe.name]} | ({"qat-int8"} if qat else set())
+    chosen = [recipe for recipe in RECIPES if recipe.name in (asked or {"int8"})]
+    if ends != "int8" and not any(recipe.integer for recipe in chosen):
+        raise UsageError(f"--io {ends} is for full-integer recipes: {', '.join(r.name for r in RECIPES if r.integer)}")
     click.echo(f"converting {folder.path}", err=True)
 
     # TensorFlow takes seconds to import: after the run is known to be one, and never for --help.
-    from fer_convert.converting import convert_run
-    from fer_convert.qat import QatSettings, check_data
-    from fer_convert.recipes import RECIPES
+    from fer_convert.converting import Wanted, check, convert_run
+    from fer_convert.qat import QatSettings
 
-    wanted = {"fp32": fp32, "int8": int8 or not (fp32 or qat), "qat-int8": qat}
-    chosen = [recipe for recipe in RECIPES if wanted[recipe.name]]
-    tuning = None
-    if qat and data is not None:
-        settings = folder.info.settings
-        found = datasets.load(
-            data,
-            labels=settings.labels,
-            drop_duplicates=settings.drop_duplicates,
-            ferplus=settings.ferplus,
-            seed=settings.split_seed,
-        )
-        check_data(found, folder.info)
-        tuning = found, QatSettings(epochs=qat_epochs, learning_rate=qat_learning_rate, augment=qat_augment)
-    converted = convert_run(folder, chosen, out, tuning=tuning, say=click.echo, bar=sys.stdout.isatty())
+    wanted = Wanted(chosen, out, ends=ends, max_drop=max_drop, force=force)
+    check(folder, wanted)
+    if data is not None:
+        tuning = QatSettings(epochs=qat_epochs, learning_rate=qat_learning_rate, augment=qat_augment)
+        wanted = replace(wanted, tuning=(_tuning_data(folder, data), tuning))
+    say: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if as_json else click.echo
+    converted = convert_run(folder, wanted, say=say, bar=sys.stdout.isatty())
+    click.echo(_as_json(converted) if as_json else _as_table(converted, folder.info.accuracy.split))
+    if lost := [one for one in converted if not one.kept]:
+        costs = ", ".join(f"{one.report.name} {one.report.drop:.2f}" for one in lost)
+        raise FerError(f"not written, as more points of accuracy are lost than --max-drop {max_drop:g}: {costs}")
+
+
+def _tuning_data(folder: run_folder.RunFolder, data: Path) -> datasets.Dataset:
+    from fer_convert.qat import check_data
+
+    settings = folder.info.settings
+    found = datasets.load(
+        data,
+        labels=settings.labels,
+        drop_duplicates=settings.drop_duplicates,
+        ferplus=settings.ferplus,
+        seed=settings.split_seed,
+    )
+    check_data(found, folder.info)
+    return found
+
+
+def _as_json(converted: list[Converted]) -> str:
+    content = msgspec.json.encode([one.report for one in converted])
+    return msgspec.json.format(content, indent=2).decode()
+
+
+def _as_table(converted: list[Converted], split: str) -> str:
     rows = [
         {
-            "file": str(one.path),
+            "file": str(one.path) if one.kept else f"({one.report.name})",
             "bytes": one.report.bytes,
-            "agreement %": 100 * one.report.agreement,
-            "float accuracy %": 100 * one.report.float_accuracy.value,
+            "gzip": one.report.gzip_bytes,
+            "same label %": 100 * one.report.agreement,
             "accuracy %": 100 * one.report.accuracy.value,
+            "points lost": one.report.drop,
+            "(95 %)": f"{-100 * one.report.paired.high:.2f} to {-100 * one.report.paired.low:.2f}",
         }
         for one in converted
     ]
-    click.echo(tabulate(rows, headers="keys", floatfmt=".2f", intfmt=","))
-    split = folder.info.accuracy.split
-    click.echo(f"on {converted[0].report.images} held-out faces ({split})")
+    first = converted[0].report
+    return (
+        f"{tabulate(rows, headers='keys', floatfmt='.2f', intfmt=',')}\n"
+        f"on {first.images} held-out faces ({split}); the float model has {100 * first.float_accuracy.value:.2f} %"
+    )

@@ -9,8 +9,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from fer_convert.flatbuffer import Tensors
 from fer_edge import evaluation
+from fer_edge.evaluation import Paired
 from fer_edge.metadata import Accuracy
+
+_SMALLEST = 1 / 512
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,10 +31,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         agreement: Fraction of them with the same label from both.
         largest_difference: Largest absolute difference of a probability.
         mean_difference: Mean absolute difference of a probability.
+        divergence: Mean Kullback-Leibler divergence of the written file's probabilities from the parent's, nats.
+        paired: The parent and the file on the same faces.
         float_accuracy: Of the float parent.
         accuracy: Of the written file.
         float_recalls: By label, of the float parent.
         recalls: By label, of the written file.
+        ends: Type of the input and output, such as "int8".
+        integer: Whether every tensor of the file holds integers.
+        operators: Its operators by name, how often each occurs.
         qat: Settings of the quantization-aware training, None without.
     """
 
@@ -44,11 +53,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     agreement: float
     largest_difference: float
     mean_difference: float
+    divergence: float
+    paired: Paired
     float_accuracy: Accuracy
     accuracy: Accuracy
     float_recalls: dict[str, float | None]
     recalls: dict[str, float | None]
+    ends: str
+    integer: bool
+    operators: dict[str, int]
     qat: dict[str, Any] | None
+
+    @property
+    def drop(self) -> float:
+        """Points of accuracy that the conversion cost; negative where it gained."""
+        return -100 * self.paired.gain
 
 
 def compare(
@@ -63,6 +82,7 @@ def compare(
     parameters: int,
     runtime: str,
     labels: tuple[str, ...],
+    tensors: Tensors,
     qat: dict[str, Any] | None,
 ) -> Report:
     """Compare the probabilities of two models, [N, labels] each, for faces whose labels are `truth` [N]."""
@@ -79,9 +99,21 @@ def compare(
         agreement=float(np.mean(parent_says == child_says)),
         largest_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
+        divergence=_divergence(parent, child),
+        paired=evaluation.paired(parent_says == truth, child_says == truth),
         float_accuracy=evaluation.accuracy(split, parent_says, truth),
         accuracy=evaluation.accuracy(split, child_says, truth),
         float_recalls=evaluation.recalls(parent_says, truth, labels),
         recalls=evaluation.recalls(child_says, truth, labels),
+        ends=tensors.ends,
+        integer=tensors.integer,
+        operators=tensors.operators,
         qat=qat,
     )
+
+
+def _divergence(parent: npt.NDArray[np.float32], child: npt.NDArray[np.float32]) -> float:
+    # A quantised softmax gives 0 to what is below half its step; its logarithm has to stay finite.
+    p, q = (np.maximum(rows.astype(np.float64), _SMALLEST) for rows in (parent, child))
+    p, q = (rows / rows.sum(axis=1, keepdims=True) for rows in (p, q))
+    return float(np.mean(np.sum(p * np.log(p / q), axis=1)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_edge.classifier import Classifier
-from fer_edge.evaluation import accuracy, predict, recalls, wilson_interval
+from fer_edge.evaluation import accuracy, paired, predict, recalls, wilson_interval
 from fer_edge.metadata import Accuracy
 from fer_edge.preprocessing import fit_face
 
@@ -59,3 +59,26 @@ def test_predicting_is_classifying_each_face(classifier: Classifier) -> None:
     assert (rows.shape, rows.dtype, len(steps)) == ((3, 7), np.float32, 3)
     expected = [classifier.probabilities(fit_face(face, classifier.metadata.input)) for face in faces]
     np.testing.assert_array_equal(rows, expected)
+
+
+# The p-values are from SciPy 1.17: binomtest(min(lost, won), lost + won).pvalue; the interval by hand from the paper's
+# formula.
+@pytest.mark.parametrize(
+    ("lost", "won", "total", "gain", "low", "high", "p_value"),
+    [
+        (0, 0, 100, 0.0, -0.0192153, 0.0192153, 1.0),
+        (3, 1, 100, -0.02, -0.0624058, 0.0231901, 0.625),
+        (2, 12, 100, 0.1, 0.0260917, 0.1699867, 0.012939453125),
+        (0, 10, 10, 1.0, 0.5666160, 1.0, 0.001953125),
+    ],
+)
+def test_two_models_are_compared_image_by_image(
+    lost: int, won: int, total: int, gain: float, low: float, high: float, p_value: float
+) -> None:
+    first, second = np.ones(total, bool), np.ones(total, bool)
+    second[:lost] = False
+    first[lost : lost + won] = False
+    found = paired(first, second)
+    assert (found.only_first, found.only_second, found.total) == (lost, won, total)
+    assert (found.gain, found.p_value) == (pytest.approx(gain), pytest.approx(p_value))
+    assert (found.low, found.high) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
