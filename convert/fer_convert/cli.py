@@ -13,7 +13,8 @@ import msgspec
 from tabulate import tabulate
 
 from fer_convert.recipes import ENDS, RECIPES
-from fer_edge.command import Command, FiniteRange
+from fer_edge import files
+from fer_edge.command import FiniteRange, Group
 from fer_edge.errors import FerError, UsageError
 from fer_train import datasets, run_folder
 from fer_train.settings import AUGMENTATIONS
@@ -31,7 +32,34 @@ def _recipes(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+class _Convert(Group):
+    """A group whose first command need not be named: `fer-convert RUN` is `fer-convert convert RUN`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name in where it is left out."""
+        return super().parse_args(ctx, args if args and args[0] in self.commands else ["convert", *args])
+
+
+@click.group(cls=_Convert, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Convert training runs to TFLite files, and look into such files."""
+
+
+@main.command("inspect")
+@click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the tables.")
+def inspect_model(model: Path, as_json: bool) -> None:
+    """Show what is in a model file, ours or another's: layers, shapes, types, quantization, sparsity, metadata."""
+    content = files.read_bytes(model, "model")
+    from fer_convert import inspecting
+
+    found = inspecting.inspect(model, content)
+    click.echo(
+        msgspec.json.format(msgspec.json.encode(found), indent=2).decode() if as_json else inspecting.as_text(found)
+    )
+
+
+@main.command()
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @_recipes
 @click.option("--all", "every", is_flag=True, help="All of the above.")
@@ -80,7 +108,7 @@ def _recipes(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 @click.option("--json", "as_json", is_flag=True, help="Print the reports as JSON in place of the table.")
 @click.version_option(package_name="fer-edge")
-def main(
+def convert(
     run: Path | None,
     every: bool,
     qat: bool,
@@ -98,7 +126,7 @@ def main(
     """Convert a training run to TFLite files that describe themselves.
 
     RUN is a folder that fer-train left; without it, the newest under runs/. Each file is loaded again and compared with
-    the float model on the run's held-out faces.
+    the float model on the run's held-out faces. 'fer-convert inspect MODEL.tflite' shows what is in a file.
     """
     folder = run_folder.newest(Path("runs")) if run is None else run_folder.RunFolder(run)
     if qat and data is None:

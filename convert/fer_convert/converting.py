@@ -149,14 +149,16 @@ def _verify(
 
 
 def _describe(run: RunFolder, recipe: Recipe, model: bytes) -> ModelMetadata:
-    info = run.info
+    info, minimum_runtime = run.info, flatbuffer.minimum_runtime(model)
+    if minimum_runtime is None:
+        raise FerError("the converter wrote no min_runtime_version into the model")
     return ModelMetadata(
         name=f"{run.name}-{recipe.name}",
         recipe=recipe.name,
         labels=info.labels,
         input=info.input,
         parameters=info.parameters,
-        minimum_runtime=flatbuffer.minimum_runtime(model),
+        minimum_runtime=minimum_runtime,
         origin=Origin(
             run=run.name,
             architecture=info.settings.arch,
