@@ -12,7 +12,7 @@ import click
 import msgspec
 from tabulate import tabulate
 
-from fer_convert.recipes import ENDS, RECIPES
+from fer_convert.recipes import ENDS, MAX_DROP, RECIPES
 from fer_edge import files
 from fer_edge.command import FiniteRange, Group
 from fer_edge.errors import FerError, UsageError
@@ -99,7 +99,7 @@ def inspect_model(model: Path, as_json: bool) -> None:
 )
 @click.option(
     "--max-drop",
-    default=2.0,
+    default=MAX_DROP,
     show_default=True,
     type=FiniteRange(-100, 100),
     metavar="POINTS",

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_convert import converter, flatbuffer, parity, qat
-from fer_convert.recipes import Recipe
+from fer_convert.recipes import MAX_DROP, Recipe
 from fer_edge import evaluation, files, preprocessing
 from fer_edge.classifier import Classifier
 from fer_edge.errors import FerError, UsageError
@@ -23,7 +23,6 @@ from fer_train import pipeline
 from fer_train.datasets import Dataset
 from fer_train.run_folder import RunFolder
 
-MAX_DROP = 2.0
 _PACKAGES = ("fer-edge", "tensorflow", "tf-keras")
 
 

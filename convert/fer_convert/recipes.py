@@ -46,3 +46,7 @@ ENDS = ("int8", "uint8", "float32")
 def named(name: str) -> Recipe:
     """Give the recipe of a name."""
     return next(recipe for recipe in RECIPES if recipe.name == name)
+
+
+# Points of accuracy that a file may lose against the float model.
+MAX_DROP = 2.0

@@ -93,24 +93,8 @@ def test_labels_become_targets_where_classes_are_told() -> None:
 
 
 def settings(**changes: Any) -> FitSettings:
-    chosen: dict[str, Any] = {
-        "data": "",
-        "arch": "cnn-1",
-        "input_size": 16,
-        "channels": 1,
-        "alpha": 1.0,
-        "weights": "none",
-        "head": (),
-        "dropout": 0.0,
-        "augment": "none",
-        "epochs": 3,
-        "batch_size": 16,
-        "learning_rate": 1e-3,
-        "schedule": "constant",
-        "label_smoothing": 0.0,
-        "seed": 1,
-    }
-    return FitSettings(**{**chosen, **changes})
+    chosen: dict[str, Any] = {"data": "", "arch": "cnn-1", "input_size": 16, "augment": "none", "epochs": 3}
+    return FitSettings(**{**chosen, "batch_size": 16, "schedule": "constant", **changes})
 
 
 def trained(

@@ -19,18 +19,7 @@ _HEADER = ("member", "accuracy", "size")
 
 @click.command(cls=Command)
 @click.argument("models", metavar="RUN|MODEL.tflite...", nargs=-1, type=click.Path(path_type=Path))
-@options.data
-@options.ferplus
-@options.memory
-@click.option("--split", help="Split of the data.  [default: public, else test]")
-@click.option(
-    "--split-seed",
-    type=click.IntRange(0, 2**31 - 1),
-    help="Of the split into train and test, where the data has none.  [default: the run's, else 1]",
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Write report.html, report.json and pictures into this folder."
-)
+@options.judging
 def ensemble(models: tuple[Path, ...], out: Path | None, split: str | None, **given: Any) -> None:
     """Judge two or more models together: the mean of their probabilities.
 

@@ -23,18 +23,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("model", metavar="RUN|MODEL.tflite", type=click.Path(path_type=Path))
-@options.data
-@options.ferplus
-@options.memory
-@click.option("--split", help="Split of the data.  [default: public, else test]")
-@click.option(
-    "--split-seed",
-    type=click.IntRange(0, 2**31 - 1),
-    help="Of the split into train and test, where the data has none.  [default: the run's, else 1]",
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Write report.html, report.json and pictures into this folder."
-)
+@options.judging
 def evaluate(model: Path, out: Path | None, split: str | None, **given: Any) -> None:
     """Judge a run's float model, or a model file as the device runs it.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -36,6 +38,26 @@ memory = click.option(
     show_default=True,
     type=click.IntRange(1),
     help="MiB of faces kept in memory; what is more is read from its files in every epoch.",
+)
+
+
+def judging(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a command that judges models."""
+    for option in reversed((data, ferplus, memory, *_JUDGING)):
+        command = option(command)
+    return command
+
+
+_JUDGING = (
+    click.option("--split", help="Split of the data.  [default: public, else test]"),
+    click.option(
+        "--split-seed",
+        type=click.IntRange(0, 2**31 - 1),
+        help="Of the split into train and test, where the data has none.  [default: the run's, else 1]",
+    ),
+    click.option(
+        "--out", type=click.Path(path_type=Path), help="Write report.html, report.json and pictures into this folder."
+    ),
 )
 
 
