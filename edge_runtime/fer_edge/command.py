@@ -1,9 +1,13 @@
-"""What the four commands share: errors in one line, exit codes, numbers that are numbers."""
+"""What the four commands share: errors in one line, exit codes, ends by signals, numbers that are numbers."""
 
 from __future__ import annotations
 
+import contextlib
 import math
+import signal
 import sys
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -29,13 +33,37 @@ class Command(click.Command):
         except click.ClickException as error:
             _fail(f"{error.format_message()} (--help lists what can be given)", error.exit_code)
         except click.Abort:
-            _fail("interrupted", 130)  # 128 + SIGINT, the convention of shells
+            _fail("interrupted", 128 + signal.SIGINT)  # the convention of shells
+        except Terminated:
+            _fail("terminated", 128 + signal.SIGTERM)
 
 
 class Group(Command, click.Group):
     """A group of such commands."""
 
     command_class = Command
+
+
+class Terminated(BaseException):
+    """SIGTERM; like KeyboardInterrupt no Exception, so that nobody takes it for a failure of his own."""
+
+
+@contextlib.contextmanager
+def unwinding_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does: every `finally` runs, so that nothing half-written stays.
+
+    Raises:
+        Terminated: The signal came.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class FiniteRange(click.FloatRange):

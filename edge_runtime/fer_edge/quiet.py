@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import cv2
@@ -18,14 +18,31 @@ def native_stderr_hidden() -> Iterator[None]:
 
     The descriptor belongs to the whole process, so other threads' messages are lost as well meanwhile.
     """
+    with _native_stderr_into(os.open(os.devnull, os.O_WRONLY)):
+        yield
+
+
+@contextmanager
+def native_stderr_kept() -> Iterator[Callable[[], str]]:
+    """Keep what anyone writes to file descriptor 2, in memory; see `native_stderr_hidden`.
+
+    Yields:
+        A function that gives all that was written so far.
+    """
+    kept = os.memfd_create("stderr")
+    with _native_stderr_into(kept):
+        yield lambda: os.pread(kept, os.fstat(kept).st_size, 0).decode(errors="replace")
+
+
+@contextmanager
+def _native_stderr_into(target: int) -> Iterator[None]:
     saved = os.dup(_STDERR)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, _STDERR)
+        os.dup2(target, _STDERR)
         yield
     finally:
         os.dup2(saved, _STDERR)
-        os.close(nowhere)
+        os.close(target)
         os.close(saved)
 
 
