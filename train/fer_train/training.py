@@ -23,8 +23,6 @@ from fer_train.keras_setup import keras
 from fer_train.run_folder import DataInfo, RunInfo
 from fer_train.settings import FitSettings
 
-CALIBRATION_SIZE = 500
-HELD_OUT_SIZE = 5_000
 SMALLEST_FACE = 8
 _TRAIN_SAMPLE = 5_000
 _PACKAGES = ("fer-edge", "tensorflow", "tf-keras", "numpy", "opencv-python-headless")
@@ -164,8 +162,8 @@ def _finish(
     report.write(folder, name, judgement, held_out, probabilities, data.labels, epochs=course.epochs)
     card.write(folder, name, info, judgement)
     for file, split, size in (
-        (run_folder.CALIBRATION, train, CALIBRATION_SIZE),
-        (run_folder.HELD_OUT, held_out, HELD_OUT_SIZE),
+        (run_folder.CALIBRATION, train, samples.CALIBRATION_SIZE),
+        (run_folder.HELD_OUT, held_out, samples.HELD_OUT_SIZE),
     ):
         samples.write(folder / file, samples.draw(split, size, settings.seed), spec)
     run_folder.write_info(folder, info)
