@@ -9,27 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
-from tabulate import tabulate
 
+from fer_convert import showing
+from fer_convert.commands import options
+from fer_convert.commands.inspect import inspect
+from fer_convert.foreign import Foreign, is_foreign
 from fer_convert.recipes import ENDS, MAX_DROP, RECIPES
-from fer_edge import files
-from fer_edge.command import FiniteRange, Group
+from fer_edge.command import FiniteRange, Group, unwinding_on_sigterm
 from fer_edge.errors import FerError, UsageError
 from fer_train import datasets, run_folder
-from fer_train.settings import AUGMENTATIONS
+from fer_train.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from fer_convert.converting import Converted
-
-_POST_TRAINING = tuple(recipe for recipe in RECIPES if not recipe.trained)
-
-
-def _recipes(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add a flag for each recipe that needs no training."""
-    for recipe in reversed(_POST_TRAINING):
-        command = click.option(f"--{recipe.name}", is_flag=True, help=f"{recipe.summary}.")(command)
-    return command
+    from fer_convert.parent import Parent
+    from fer_train.datasets import Dataset
 
 
 class _Convert(Group):
@@ -42,46 +35,18 @@ class _Convert(Group):
 
 @click.group(cls=_Convert, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Convert training runs to TFLite files, and look into such files."""
+    """Convert float models to TFLite files, and look into such files."""
 
 
-@main.command("inspect")
-@click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the tables.")
-def inspect_model(model: Path, as_json: bool) -> None:
-    """Show what is in a model file, ours or another's: layers, shapes, types, quantization, sparsity, metadata."""
-    content = files.read_bytes(model, "model")
-    from fer_convert import inspecting
-
-    found = inspecting.inspect(model, content)
-    click.echo(
-        msgspec.json.format(msgspec.json.encode(found), indent=2).decode() if as_json else inspecting.as_text(found)
-    )
+main.add_command(inspect)
 
 
 @main.command()
-@click.argument("run", required=False, type=click.Path(path_type=Path))
-@_recipes
-@click.option("--all", "every", is_flag=True, help="All of the above.")
-@click.option("--qat", is_flag=True, help="int8 after quantization-aware training on --data.")
-@click.option("--data", type=click.Path(path_type=Path), help="What the run was trained on, for --qat.")
-@click.option(
-    "--qat-epochs", default=3, show_default=True, type=click.IntRange(1), help="Passes over the training images."
-)
-@click.option(
-    "--qat-learning-rate",
-    default=2e-4,
-    show_default=True,
-    type=FiniteRange(0, 1, min_open=True),
-    help="Adam's, at its highest.",
-)
-@click.option(
-    "--qat-augment",
-    default="standard",
-    show_default=True,
-    type=click.Choice(AUGMENTATIONS),
-    help="Level of augmentation.",
-)
+@click.argument("model", metavar="[RUN|MODEL]", required=False, type=click.Path(path_type=Path))
+@options.recipes
+@options.tuning
+@options.faces
+@options.foreign
 @click.option(
     "--io",
     "ends",
@@ -108,11 +73,11 @@ def inspect_model(model: Path, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 @click.option("--json", "as_json", is_flag=True, help="Print the reports as JSON in place of the table.")
 @click.version_option(package_name="fer-edge")
+@click.pass_context
 def convert(
-    run: Path | None,
-    every: bool,
-    qat: bool,
-    data: Path | None,
+    context: click.Context,
+    /,
+    model: Path | None,
     qat_epochs: int,
     qat_learning_rate: float,
     qat_augment: str,
@@ -121,76 +86,64 @@ def convert(
     max_drop: float,
     force: bool,
     as_json: bool,
-    **named: bool,
+    **given: Any,
 ) -> None:
-    """Convert a training run to TFLite files that describe themselves.
+    """Convert a float model to TFLite files that describe themselves.
 
-    RUN is a folder that fer-train left; without it, the newest under runs/. Each file is loaded again and compared with
-    the float model on the run's held-out faces. 'fer-convert inspect MODEL.tflite' shows what is in a file.
+    RUN is a folder that fer-train left; without it, the newest under runs/. MODEL is a Keras file (.keras, .h5) or the
+    folder of a SavedModel that others made. Each file is loaded again and compared with the float model on held-out
+    faces: the run's, or the public or test split of --data. 'fer-convert inspect MODEL.tflite' shows what is in a file.
     """
-    folder = run_folder.newest(Path("runs")) if run is None else run_folder.RunFolder(run)
-    if qat and data is None:
-        raise UsageError("--qat trains: give it the run's data with --data")
-    if data is not None and not qat:
-        raise UsageError("--data is for --qat: the other recipes need no more than the run")
-    asked = {recipe.name for recipe in _POST_TRAINING if every or named[recipe.name]} | ({"qat-int8"} if qat else set())
+    context.with_resource(unwinding_on_sigterm())
+    source = _source(model, given)
+    asked = {recipe.name for recipe in options.POST_TRAINING if given["every"] or given[recipe.name]}
+    asked |= {"qat-int8"} if given["qat"] else set()
     chosen = [recipe for recipe in RECIPES if recipe.name in (asked or {"int8"})]
     if ends != "int8" and not any(recipe.integer for recipe in chosen):
         raise UsageError(f"--io {ends} is for full-integer recipes: {', '.join(r.name for r in RECIPES if r.integer)}")
-    click.echo(f"converting {folder.path}", err=True)
+    if given["calibration"] is not None and not any(recipe.calibrated for recipe in chosen):
+        those = ", ".join(recipe.name for recipe in RECIPES if recipe.calibrated)
+        raise UsageError(f"--calibration is for recipes with integer activations: {those}")
+    click.echo(f"converting {source.path}", err=True)
 
-    # TensorFlow takes seconds to import: after the run is known to be one, and never for --help.
-    from fer_convert.converting import Wanted, check, convert_run
+    # TensorFlow takes seconds to import: after the model is known to be one, and never for --help.
+    from fer_convert.converting import Wanted, check, convert_model
     from fer_convert.qat import QatSettings
 
     wanted = Wanted(chosen, out, ends=ends, max_drop=max_drop, force=force)
-    check(folder, wanted)
-    if data is not None:
+    check(source.name, wanted)
+    parent, data = _parent(source, given["data"], given["calibration"])
+    if given["qat"] and data is not None:
         tuning = QatSettings(epochs=qat_epochs, learning_rate=qat_learning_rate, augment=qat_augment)
-        wanted = replace(wanted, tuning=(_tuning_data(folder, data), tuning))
+        wanted = replace(wanted, tuning=(data, tuning))
     say: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if as_json else click.echo
-    converted = convert_run(folder, wanted, say=say, bar=sys.stdout.isatty())
-    click.echo(_as_json(converted) if as_json else _as_table(converted, folder.info.accuracy.split))
+    converted = convert_model(parent, wanted, say=say, bar=sys.stdout.isatty())
+    click.echo(showing.as_json(converted) if as_json else showing.as_table(converted))
     if lost := [one for one in converted if not one.kept]:
         costs = ", ".join(f"{one.report.name} {one.report.drop:.2f}" for one in lost)
         raise FerError(f"not written, as more points of accuracy are lost than --max-drop {max_drop:g}: {costs}")
 
 
-def _tuning_data(folder: run_folder.RunFolder, data: Path) -> datasets.Dataset:
-    from fer_convert.qat import check_data
-
-    settings = folder.info.settings
-    found = datasets.load(
-        data,
-        labels=settings.labels,
-        drop_duplicates=settings.drop_duplicates,
-        ferplus=settings.ferplus,
-        seed=settings.split_seed,
-    )
-    check_data(found, folder.info)
-    return found
+def _source(model: Path | None, given: dict[str, Any]) -> RunFolder | Foreign:
+    if model is not None and is_foreign(model):
+        return options.as_foreign(model, given)
+    options.refuse_foreign(given)
+    run = run_folder.newest(Path("runs")) if model is None else RunFolder(model)
+    if given["qat"] and given["data"] is None:
+        raise UsageError("--qat trains: give it the run's data with --data")
+    if given["data"] is not None and not given["qat"] and given["calibration"] is None:
+        raise UsageError("--data is for --qat and --calibration: the other recipes need no more than the run")
+    return run
 
 
-def _as_json(converted: list[Converted]) -> str:
-    content = msgspec.json.encode([one.report for one in converted])
-    return msgspec.json.format(content, indent=2).decode()
+def _parent(source: RunFolder | Foreign, path: Path | None, size: int | None) -> tuple[Parent, Dataset | None]:
+    """Open the model, then the data, which may be large."""
+    from fer_convert import adopting, loading, parent
 
-
-def _as_table(converted: list[Converted], split: str) -> str:
-    rows = [
-        {
-            "file": str(one.path) if one.kept else f"({one.report.name})",
-            "bytes": one.report.bytes,
-            "gzip": one.report.gzip_bytes,
-            "same label %": 100 * one.report.agreement,
-            "accuracy %": 100 * one.report.accuracy.value,
-            "points lost": one.report.drop,
-            "(95 %)": f"{-100 * one.report.paired.high:.2f} to {-100 * one.report.paired.low:.2f}",
-        }
-        for one in converted
-    ]
-    first = converted[0].report
-    return (
-        f"{tabulate(rows, headers='keys', floatfmt='.2f', intfmt=',')}\n"
-        f"on {first.images} held-out faces ({split}); the float model has {100 * first.float_accuracy.value:.2f} %"
-    )
+    if isinstance(source, RunFolder):
+        data = None if path is None else parent.run_data(source, path)
+        return parent.of_run(source, data, size), data
+    loaded = loading.load(source.path)
+    # Without leaks, no face is both calibrated and judged on.
+    data = datasets.load(source.data, labels=source.labels, drop_duplicates=True)
+    return adopting.adopt(source, loaded, data, size), data

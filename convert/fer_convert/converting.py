@@ -1,34 +1,29 @@
-"""One conversion, from run folder to verified file."""
+"""One conversion, from float model to verified file."""
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from fer_convert import converter, flatbuffer, parity, qat
+from fer_convert.parent import Parent
 from fer_convert.recipes import MAX_DROP, Recipe
-from fer_edge import evaluation, files, preprocessing
+from fer_edge import evaluation, files
 from fer_edge.classifier import Classifier
 from fer_edge.errors import FerError, UsageError
-from fer_edge.metadata import ModelMetadata, Origin, attach
+from fer_edge.metadata import ModelMetadata, attach
 from fer_train import pipeline
 from fer_train.datasets import Dataset
-from fer_train.run_folder import RunFolder
-
-_PACKAGES = ("fer-edge", "tensorflow", "tf-keras")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to make of a run.
+    """What to make of a model.
 
     Attributes:
         recipes: In the order wanted.
@@ -36,7 +31,7 @@ class Wanted:
         ends: Type of input and output of integer recipes, of `recipes.ENDS`.
         max_drop: Points of accuracy that a file may lose against the float model.
         force: Whether files that are there already are replaced.
-        tuning: The run's data, and how to fine-tune on it; for recipes that train.
+        tuning: Data, and how to fine-tune on it; for recipes that train.
     """
 
     recipes: Sequence[Recipe]
@@ -46,9 +41,9 @@ class Wanted:
     force: bool = False
     tuning: tuple[Dataset, qat.QatSettings] | None = None
 
-    def path(self, run: RunFolder, recipe: Recipe) -> Path:
+    def path(self, name: str, recipe: Recipe) -> Path:
         """Give the path of a file to write."""
-        return self.out / f"{run.name}-{recipe.name}.tflite"
+        return self.out / f"{name}-{recipe.name}.tflite"
 
 
 @dataclass(frozen=True)
@@ -66,104 +61,107 @@ class Converted:
     kept: bool
 
 
-def check(run: RunFolder, wanted: Wanted) -> None:
+def check(name: str, wanted: Wanted) -> None:
     """Refuse to replace files that are there, before any work.
 
     Raises:
         UsageError: One is there, and `force` is not given.
     """
     for recipe in wanted.recipes:
-        path = wanted.path(run, recipe)
+        path = wanted.path(name, recipe)
         if not wanted.force and files.kind(path) != "nothing":
             raise UsageError(f"{path} is there already: replace it with --force, or choose another --out")
 
 
-def convert_run(
-    run: RunFolder, wanted: Wanted, *, say: Callable[[str], None] = lambda _line: None, bar: bool = False
+def convert_model(
+    parent: Parent, wanted: Wanted, *, say: Callable[[str], None] = lambda _line: None, bar: bool = False
 ) -> list[Converted]:
-    """Convert a run by each recipe, compare each file with the float model, and write what is within the budget.
+    """Convert a model by each recipe, compare each file with it, and write what is within the budget.
 
     Args:
-        run: The training.
+        parent: The float model.
         wanted: What to make.
         say: Takes a line an epoch of fine-tuning.
         bar: Whether Keras shows a bar of its steps.
 
     Raises:
         UsageError: A file is there already.
-        FerError: The run or the model cannot be read, the converter refuses, or the folder cannot be written.
+        FerError: The model cannot be used, its faces say nothing, the converter refuses, or the folder cannot be
+            written.
     """
-    check(run, wanted)
-    model, held_out, info = run.model(), run.held_out(), run.info
-    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
-        raise FerError(f"{run.path} has weights that are not finite: train again")
-    calibration = pipeline.fitted(run.calibration(), info.input)
-    faces = pipeline.fitted(held_out, info.input)
-    parent = model.predict(preprocessing.to_input(faces, info.input), batch_size=64, verbose=0)
+    check(parent.name, wanted)
+    if not parent.tunable and any(recipe.trained for recipe in wanted.recipes):
+        raise UsageError(
+            f"{parent.path} is no Keras 2 model, and only such a one can be fine-tuned: leave out the recipes that "
+            "train, or save it by Keras 2 (tf-keras)"
+        )
+    if any(recipe.calibrated for recipe in wanted.recipes):
+        parent.calibration.check()
+    calibration = pipeline.fitted(parent.calibration.faces, parent.input)
+    said = parent.probabilities()
     done = []
     for recipe in wanted.recipes:
         tuned = wanted.tuning if recipe.trained else None
-        source = model if tuned is None else qat.fine_tune(model, info, calibration, *tuned, say=say, bar=bar)
-        content = converter.convert(source, recipe, calibration, info.input, ends=wanted.ends)
-        done.append(_verify(run, recipe, wanted, content, parent, tuned))
+        model = parent.model
+        if tuned is not None:
+            model = qat.fine_tune(model, parent, calibration, *tuned, say=say, bar=bar)
+        log = wanted.path(parent.name, recipe).with_suffix(".log")
+        content = converter.convert(model, recipe, calibration, parent.input, ends=wanted.ends, log=log)
+        done.append(_verify(parent, recipe, wanted, content, said, None if tuned is None else tuned[1]))
     return done
 
 
 def _verify(
-    run: RunFolder,
+    parent: Parent,
     recipe: Recipe,
     wanted: Wanted,
     model: bytes,
-    parent: npt.NDArray[np.float32],
-    tuned: tuple[Any, qat.QatSettings] | None,
+    said: npt.NDArray[np.float32],
+    tuning: qat.QatSettings | None,
 ) -> Converted:
     """Judge a flatbuffer as the device would run it, and write it with its report if it is within the budget."""
-    info, held_out = run.info, run.held_out()
-    metadata = _describe(run, recipe, model)
+    metadata = _describe(parent, recipe, model)
     classifier = Classifier(model, metadata)
-    child = evaluation.predict(classifier, held_out.faces)
-    measured = evaluation.accuracy(info.accuracy.split, child.argmax(axis=1), held_out.labels)
+    child = evaluation.predict(classifier, parent.held_out.faces)
+    measured = evaluation.accuracy(parent.split, child.argmax(axis=1), parent.held_out.labels)
     content = attach(model, msgspec.structs.replace(metadata, accuracy=measured))
     report = parity.compare(
-        info.accuracy.split,
-        parent,
+        parent.split,
+        said,
         child,
-        held_out.labels,
+        parent.held_out.labels,
         content=content,
         name=metadata.name,
         recipe=recipe.name,
-        parameters=info.parameters,
+        origin=parent.origin,
+        parameters=parent.parameters,
         runtime=f"{classifier.interpreter.runtime.name} {classifier.interpreter.runtime.version}",
-        labels=info.labels,
+        labels=parent.labels,
         tensors=flatbuffer.tensors(model),
-        qat=None if tuned is None else msgspec.structs.asdict(tuned[1]),
+        calibration=parent.calibration.info if recipe.calibrated else None,
+        qat=None if tuning is None else msgspec.structs.asdict(tuning),
     )
-    path, kept = wanted.path(run, recipe), report.drop <= wanted.max_drop
+    path, kept = wanted.path(parent.name, recipe), report.drop <= wanted.max_drop
     if kept:
         # Both are written before either gets its name.
-        with files.replacing(path) as model_file, files.replacing(path.with_suffix(".json")) as report_file:
+        with files.replacing(path) as model_file:
             model_file.write_bytes(content)
-            report_file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+            told = msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+            files.write_bytes(path.with_suffix(".json"), told)
+            path.with_suffix(".log").unlink(missing_ok=True)  # of a failure before
     return Converted(path, report, kept)
 
 
-def _describe(run: RunFolder, recipe: Recipe, model: bytes) -> ModelMetadata:
-    info, minimum_runtime = run.info, flatbuffer.minimum_runtime(model)
+def _describe(parent: Parent, recipe: Recipe, model: bytes) -> ModelMetadata:
+    minimum_runtime = flatbuffer.minimum_runtime(model)
     if minimum_runtime is None:
         raise FerError("the converter wrote no min_runtime_version into the model")
     return ModelMetadata(
-        name=f"{run.name}-{recipe.name}",
+        name=f"{parent.name}-{recipe.name}",
         recipe=recipe.name,
-        labels=info.labels,
-        input=info.input,
-        parameters=info.parameters,
+        labels=parent.labels,
+        input=parent.input,
+        parameters=parent.parameters,
         minimum_runtime=minimum_runtime,
-        origin=Origin(
-            run=run.name,
-            architecture=info.settings.arch,
-            data=info.data.name,
-            data_sha256=info.data.sha256,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            versions={name: importlib.metadata.version(name) for name in _PACKAGES},
-        ),
+        origin=parent.origin,
     )

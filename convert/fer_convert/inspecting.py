@@ -84,14 +84,14 @@ def as_text(found: Inspection) -> str:
         ("weights that are zero", f"{100 * found.zeros:.1f} %"),
     ]
     if (described := found.metadata) is not None:
-        spec = described.input
+        spec, origin = described.input, described.origin
         facts += [
             ("name", described.name),
             ("recipe", described.recipe),
             ("labels", ", ".join(described.labels)),
             ("face", f"{spec.width} x {spec.height} {spec.color}, pixel * {spec.scale:.6g} + {spec.offset:g}"),
             ("accuracy", described.accuracy or "not measured"),
-            ("origin", f"{described.origin.architecture}, {described.origin.data}, {described.origin.created}"),
+            ("origin", f"{origin.run}: {origin.architecture}, {origin.data}, {origin.created}"),
         ]
     else:
         facts.append(("metadata", found.why_not))

@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from fer_convert.calibration import CalibrationInfo
 from fer_convert.flatbuffer import Tensors
 from fer_edge import evaluation
 from fer_edge.evaluation import Paired
-from fer_edge.metadata import Accuracy
+from fer_edge.metadata import Accuracy, Origin
 
 _SMALLEST = 1 / 512
 
@@ -25,6 +26,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         recipe: How it was converted.
         bytes: Size of the `.tflite` with its metadata.
         gzip_bytes: The same compressed.
+        origin: Where the float parent comes from.
         parameters: Number of weights of the float parent.
         runtime: Interpreter that the file was judged with, with its version.
         images: Held-out faces compared.
@@ -40,6 +42,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         ends: Type of the input and output, such as "int8".
         integer: Whether every tensor of the file holds integers.
         operators: Its operators by name, how often each occurs.
+        calibration: The faces that the ranges of the activations come from, None without.
         qat: Settings of the quantization-aware training, None without.
     """
 
@@ -47,6 +50,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     recipe: str
     bytes: int
     gzip_bytes: int
+    origin: Origin
     parameters: int
     runtime: str
     images: int
@@ -62,6 +66,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ends: str
     integer: bool
     operators: dict[str, int]
+    calibration: CalibrationInfo | None
     qat: dict[str, Any] | None
 
     @property
@@ -79,10 +84,12 @@ def compare(
     content: bytes,
     name: str,
     recipe: str,
+    origin: Origin,
     parameters: int,
     runtime: str,
     labels: tuple[str, ...],
     tensors: Tensors,
+    calibration: CalibrationInfo | None,
     qat: dict[str, Any] | None,
 ) -> Report:
     """Compare the probabilities of two models, [N, labels] each, for faces whose labels are `truth` [N]."""
@@ -93,6 +100,7 @@ def compare(
         recipe=recipe,
         bytes=len(content),
         gzip_bytes=len(gzip.compress(content, mtime=0)),
+        origin=origin,
         parameters=parameters,
         runtime=runtime,
         images=len(truth),
@@ -108,6 +116,7 @@ def compare(
         ends=tensors.ends,
         integer=tensors.integer,
         operators=tensors.operators,
+        calibration=calibration,
         qat=qat,
     )
 

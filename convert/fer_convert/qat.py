@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from fer_convert.parent import Parent
 from fer_edge import preprocessing
-from fer_edge.errors import FerError, UsageError
+from fer_edge.errors import FerError
 from fer_train import fitting
 from fer_train.callbacks import NonFiniteLossError
 from fer_train.datasets import Dataset
 from fer_train.keras_setup import keras, tf
-from fer_train.run_folder import RunInfo
 
 # What the moving averages of TFMOT keep of an old range in a step.
 _KEPT = 0.999
@@ -28,7 +28,7 @@ _SETTLING_BATCH = 100
 
 
 class QatSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How to fine-tune; what is not here is as in the run.
+    """How to fine-tune; what is not here is as in the run, or as fer-train does it by default.
 
     Attributes:
         epochs: Passes over the training split.
@@ -41,19 +41,9 @@ class QatSettings(msgspec.Struct, frozen=True, kw_only=True):
     augment: str
 
 
-def check_data(data: Dataset, info: RunInfo) -> None:
-    """Refuse other data than the run was trained on: its held-out faces would no longer be held out.
-
-    Raises:
-        UsageError: The fingerprints differ.
-    """
-    if data.fingerprint() != info.data.sha256:
-        raise UsageError(f"{data.name} is not the data that the run was trained on (its fingerprint differs)")
-
-
 def fine_tune(
     model: Any,
-    info: RunInfo,
+    parent: Parent,
     calibration: preprocessing.Pixels,
     data: Dataset,
     settings: QatSettings,
@@ -65,9 +55,9 @@ def fine_tune(
 
     Args:
         model: The float model, left as it is.
-        info: The run that it comes from.
+        parent: What it comes from.
         calibration: [N, H, W] uint8 fitted training faces, for the first ranges of the activations.
-        data: What the run was trained on.
+        data: What the run was trained on; for a foreign model, labelled faces.
         settings: How long and how fast.
         say: Takes a line an epoch.
         bar: Whether Keras shows a bar of the steps.
@@ -79,14 +69,14 @@ def fine_tune(
         from tensorflow_model_optimization.quantization.keras import quantize_model
     except ImportError as error:
         raise FerError(f"{error}: --qat needs the workstation extra: pip install 'fer-edge[workstation]'") from error
-    keras.utils.set_random_seed(info.settings.seed)
+    keras.utils.set_random_seed(parent.settings.seed)
     try:
         aware = quantize_model(_with_even_depthwise_kernels(model))
     except (ValueError, RuntimeError) as error:
         raise FerError(f"quantization-aware training does not support this model: {error}") from error
-    _settle_ranges(aware, preprocessing.to_input(calibration, info.input))
+    _settle_ranges(aware, preprocessing.to_input(calibration, parent.input))
     chosen = msgspec.structs.replace(
-        info.settings,
+        parent.settings,
         epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         augment=settings.augment,
@@ -103,7 +93,7 @@ def fine_tune(
     )
     with tempfile.TemporaryDirectory() as folder:
         try:
-            fitting.fit_model(aware, chosen, data, info.input, fitting.Setting(Path(folder), say, bar))
+            fitting.fit_model(aware, chosen, data, parent.input, fitting.Setting(Path(folder), say, bar))
         except NonFiniteLossError as error:
             raise FerError("the fine-tuning came to no finite loss: lower --qat-learning-rate") from error
     return aware
@@ -142,9 +132,10 @@ def _with_even_depthwise_kernels(model: Any) -> Any:
     for layer in copy.layers:
         if not isinstance(layer, keras.layers.DepthwiseConv2D) or layer.use_bias:
             continue
-        (follower,) = (node.outbound_layer for node in layer.outbound_nodes)
-        if not isinstance(follower, keras.layers.BatchNormalization):
+        followers = [node.outbound_layer for node in layer.outbound_nodes]
+        if [type(follower) for follower in followers] != [keras.layers.BatchNormalization]:
             continue
+        (follower,) = followers
         (kernel,) = layer.get_weights()
         gamma, beta, mean, variance = follower.get_weights()
         largest = np.abs(kernel).max(axis=(0, 1, 3))

@@ -26,6 +26,11 @@ class Recipe:
     summary: str
 
     @property
+    def calibrated(self) -> bool:
+        """Whether training faces are needed for the ranges of the activations."""
+        return self.activations != "float32"
+
+    @property
     def integer(self) -> bool:
         """Whether nothing but integers flows: input and output can be integers too."""
         return self.activations == "int8"

@@ -97,10 +97,11 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where a model comes from.
 
     Attributes:
-        run: Name of the training run.
-        architecture: Name of the architecture, such as "mobilenetv2".
-        data: Name of the training data.
-        data_sha256: Fingerprint of the training data's pixels, labels and splits.
+        run: Name of the training run; of a model that fer-train did not make, "foreign" with its kind and file name.
+        architecture: Name of the architecture, such as "mobilenetv2"; of a foreign Keras model the name that it gives
+            itself, of any other "unknown".
+        data: Name of the training data; of a foreign model "unknown", with what it was calibrated and judged on.
+        data_sha256: Fingerprint of the data's pixels, labels and splits.
         created: UTC date and time of the conversion, ISO 8601.
         versions: Packages that made the file, name to version.
     """

@@ -265,7 +265,7 @@ def test_training_needs_the_data_of_the_run(
     result = convert(tiny_run, "--int8", "--data", mini_folders, "--out", tmp_path)
     assert (result.exit_code, the_error(result)) == (
         2,
-        "--data is for --qat: the other recipes need no more than the run",
+        "--data is for --qat and --calibration: the other recipes need no more than the run",
     )
     result = convert(tiny_run, "--qat", "--data", mini_folders, "--out", tmp_path)
     assert result.exit_code == 2

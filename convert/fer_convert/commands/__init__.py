@@ -1,0 +1,1 @@
+"""The commands of `fer-convert`, and groups of their options."""

@@ -1,0 +1,144 @@
+"""The options of `fer-convert` by what they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fer_convert.foreign import Foreign
+from fer_convert.recipes import RECIPES
+from fer_edge.command import FiniteRange
+from fer_edge.errors import UsageError
+from fer_train.commands.options import names
+from fer_train.settings import AUGMENTATIONS
+
+POST_TRAINING = tuple(recipe for recipe in RECIPES if not recipe.trained)
+
+
+class Ratio(FiniteRange):
+    """A number, or a quotient of two: 0.5, 1/255, -127.5/127.5."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Turn the text into a number within the range."""
+        above, slash, below = str(value).partition("/")
+        try:
+            number: float = super().convert(float(above) / float(below) if slash else value, param, ctx)
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"{value!r} is no quotient of two numbers.", param, ctx)
+        return number
+
+
+_TUNING = (
+    click.option("--qat", is_flag=True, help="int8 after quantization-aware training on --data."),
+    click.option(
+        "--qat-epochs", default=3, show_default=True, type=click.IntRange(1), help="Passes over the training images."
+    ),
+    click.option(
+        "--qat-learning-rate",
+        default=2e-4,
+        show_default=True,
+        type=FiniteRange(0, 1, min_open=True),
+        help="Adam's, at its highest.",
+    ),
+    click.option(
+        "--qat-augment",
+        default="standard",
+        show_default=True,
+        type=click.Choice(AUGMENTATIONS),
+        help="Level of augmentation.",
+    ),
+)
+
+_FACES = (
+    click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        help="fer2013.csv or folders of faces, as in fer-train: what the run was trained on, for --qat and more "
+        "--calibration; always with a foreign model.",
+    ),
+    click.option(
+        "--calibration",
+        type=click.IntRange(2),
+        metavar="N",
+        help="Training faces for the ranges of activations, each class in its share.  [default: what the run kept; "
+        "500 of --data]",
+    ),
+)
+
+_FOREIGN = (
+    click.option("--labels", metavar="NAME,NAME", help="Of a foreign model: its expressions in the order it has them."),
+    click.option(
+        "--scale",
+        type=Ratio(0, 1, min_open=True),
+        metavar="NUMBER",
+        help="Of a foreign model: a pixel p of 0..255 becomes p * scale + offset; such as 1/255.",
+    ),
+    click.option(
+        "--offset", type=Ratio(-255, 255), metavar="NUMBER", help="Of a foreign model: see --scale.  [default: 0]"
+    ),
+    click.option("--logits", is_flag=True, help="Of a foreign model: it ends before the softmax; append one."),
+)
+
+
+def recipes(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add a flag for each recipe that needs no training, and --all."""
+    command = click.option("--all", "every", is_flag=True, help="All of the above.")(command)
+    for recipe in reversed(POST_TRAINING):
+        command = click.option(f"--{recipe.name}", is_flag=True, help=f"{recipe.summary}.")(command)
+    return command
+
+
+def tuning(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of recipes that train."""
+    return _add(command, _TUNING)
+
+
+def faces(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which faces to use."""
+    return _add(command, _FACES)
+
+
+def foreign(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what a foreign model does not."""
+    return _add(command, _FOREIGN)
+
+
+def as_foreign(path: Path, given: dict[str, Any]) -> Foreign:
+    """Gather what was told of a foreign model.
+
+    Raises:
+        UsageError: Something that only its owner knows is missing.
+    """
+    needed = {"labels": given["labels"], "scale": given["scale"], "data": given["data"]}
+    if missing := [f"--{name}" for name, value in needed.items() if value is None]:
+        raise UsageError(
+            f"{path} was not made by fer-train, and does not tell enough: give {', '.join(missing)} "
+            "(labelled faces to calibrate with and to compare on)"
+        )
+    return Foreign(
+        path=path,
+        labels=names(given["labels"]) or (),
+        scale=given["scale"],
+        offset=given["offset"] or 0.0,
+        logits=given["logits"],
+        data=given["data"],
+    )
+
+
+def refuse_foreign(given: dict[str, Any]) -> None:
+    """Refuse what only a foreign model leaves open.
+
+    Raises:
+        UsageError: One of those options is given.
+    """
+    if wrong := [f"--{name}" for name in ("labels", "scale", "offset", "logits") if given[name] not in (None, False)]:
+        raise UsageError(f"{', '.join(wrong)} is for models that fer-train did not make: a run tells it itself")
+
+
+def _add(command: Callable[..., Any], options: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
+    for option in reversed(options):
+        command = option(command)
+    return command
