@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fer_convert.recipes import Recipe
 from fer_edge import files, preprocessing
 from fer_edge.errors import FerError
@@ -41,7 +43,8 @@ def convert(
         recipe: How.
         calibration: [N, H, W] uint8 fitted training faces, for the ranges of the activations.
         spec: The model's input.
-        ends: Type of input and output where the recipe is integer, of `recipes.ENDS`.
+        ends: Type of input and output where the recipe is integer, of `recipes.ENDS`. A "uint8" input holds the pixels
+            as they are, to one grey level.
         log: Where all that the converter says is written, if it fails.
 
     Returns:
@@ -75,13 +78,21 @@ def _convert(model: Any, recipe: Recipe, calibration: preprocessing.Pixels, spec
         converter.target_spec.supported_types = [tf.float16]
     if recipe.calibrated:
         converter.target_spec.supported_ops = [_OPERATORS[recipe.activations]]
-        converter.representative_dataset = lambda: _one_by_one(calibration, spec)
+        # Phone libraries put pixels into a uint8 input as they are, whatever its scale: it has to be that of all 256.
+        shown = _with_all_pixels(calibration) if recipe.integer and ends == "uint8" else calibration
+        converter.representative_dataset = lambda: _one_by_one(shown, spec)
     elif recipe.weights == "int8":
         # A scale for each channel of dense weights makes FULLY_CONNECTED version 12, which tflite-runtime 2.14 refuses.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     if recipe.integer:
         converter.inference_input_type = converter.inference_output_type = tf.as_dtype(ends)
     return bytes(converter.convert())
+
+
+def _with_all_pixels(faces: preprocessing.Pixels) -> preprocessing.Pixels:
+    widest = faces[:1].copy()
+    widest[0, 0, 0], widest[0, -1, -1] = 0, 255
+    return np.concatenate([faces, widest])
 
 
 def _one_by_one(faces: preprocessing.Pixels, spec: InputSpec) -> Iterator[list[preprocessing.Floats]]:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fer_convert import converter, flatbuffer, parity, qat
+from fer_convert import converter, flatbuffer, parity, qat, tflite_metadata
 from fer_convert.parent import Parent
 from fer_convert.recipes import MAX_DROP, Recipe
 from fer_edge import evaluation, files
@@ -121,6 +121,7 @@ def _verify(
 ) -> Converted:
     """Judge a flatbuffer as the device would run it, and write it with its report if it is within the budget."""
     metadata = _describe(parent, recipe, model)
+    model = tflite_metadata.add(model, metadata)
     classifier = Classifier(model, metadata)
     child = evaluation.predict(classifier, parent.held_out.faces)
     measured = evaluation.accuracy(parent.split, child.argmax(axis=1), parent.held_out.labels)
