@@ -9,6 +9,9 @@ SITE_PACKAGES := $(shell $(PYTHON) -c "import importlib.util as u; print('--syst
 # The older interpreter has wheels for CPython 3.11 and below; its tests are left out elsewhere.
 HAS_TFLITE_RUNTIME := $(shell $(PYTHON) -c "import sys; print('yes' if sys.version_info < (3, 12) else '')" 2>/dev/null)
 
+# MediaPipe reads our files as phones do. It brings another OpenCV under the same name, hence an environment of its own.
+HAS_MEDIAPIPE := $(if $(filter x86_64,$(shell uname -m)),yes)
+
 .PHONY: help run test test-slow check test-wheel clean
 
 help:
@@ -22,8 +25,9 @@ help:
 run: .venv/ready
 	.venv/bin/fer-edge run --source demo --frames $(FRAMES)
 
-test: .venv-test/ready $(if $(HAS_TFLITE_RUNTIME),.venv-tflite/ready)
+test: .venv-test/ready $(if $(HAS_TFLITE_RUNTIME),.venv-tflite/ready) $(if $(HAS_MEDIAPIPE),.venv-mediapipe/ready)
 	FER_EDGE_TFLITE_PYTHON=$(if $(HAS_TFLITE_RUNTIME),$(CURDIR)/.venv-tflite/bin/python) \
+		FER_EDGE_MEDIAPIPE_PYTHON=$(if $(HAS_MEDIAPIPE),$(CURDIR)/.venv-mediapipe/bin/python) \
 		.venv-test/bin/python -m pytest --cov --cov-report=term
 ifneq ($(HAS_TFLITE_RUNTIME),)
 	.venv-tflite/bin/python -m pytest tests/edge_runtime
@@ -41,7 +45,7 @@ test-wheel: .venv/ready .venv-test/ready
 	scripts/test-wheel $(CURDIR)/.venv-test/bin/python $(CURDIR)/.venv/bin/python
 
 clean:
-	rm -rf .venv .venv-test .venv-tflite .mypy_cache .pytest_cache .ruff_cache .coverage build dist
+	rm -rf .venv .venv-test .venv-tflite .venv-mediapipe .mypy_cache .pytest_cache .ruff_cache .coverage build dist
 
 .venv/ready: pyproject.toml
 	scripts/make-environment "$(PYTHON)" .venv "-e .[demo]" $(SITE_PACKAGES)
@@ -55,4 +59,9 @@ clean:
 .venv-tflite/ready: pyproject.toml
 	scripts/make-environment "$(PYTHON)" .venv-tflite "-e .[tflite-runtime,demo,test]"
 	.venv-tflite/bin/pip uninstall --quiet --yes ai-edge-litert
+	touch $@
+
+.venv-mediapipe/ready: pyproject.toml
+	scripts/system-packages --mediapipe
+	scripts/make-environment "$(PYTHON)" .venv-mediapipe "mediapipe>=1.2,<2"
 	touch $@
