@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tensorflow_model_optimization.sparsity.keras import PruneForLatencyOnXNNPack
 
 from fer_edge.errors import UsageError
 from fer_train import architectures
-from fer_train.architectures import Plan
+from fer_train.architectures import Plan, _transfer
 from fer_train.cli import main
 from fer_train.cost import multiply_accumulates
 from fer_train.keras_setup import keras
@@ -24,8 +25,9 @@ COUNTS = {
     "resnet-small": (1, 2_798_500),
     "resnet101v2": (3, 44_765_636),
     "mobilenetv2": (3, 2_430_468),
+    "mobilenetv2-sparse": (3, 2_430_468),
 }
-BACKBONES = {"resnet50v2", "efficientnetv2b2", "vgg16", "resnet101v2", "mobilenetv2"}
+BACKBONES = {"resnet50v2", "efficientnetv2b2", "vgg16", "resnet101v2", "mobilenetv2", "mobilenetv2-sparse"}
 
 
 def test_every_architecture_is_counted() -> None:
@@ -104,3 +106,23 @@ def test_the_command_lists_them(names: list[str], monkeypatch: pytest.MonkeyPatc
     assert list(rows) == names
     for name, row in rows.items():
         assert f" {COUNTS[name][1]:,} " in row
+
+
+def test_mobilenetv2_for_sparse_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = architectures.build("mobilenetv2", Plan(96, 3, 7))
+    backbone = keras.Model(plain.input, plain.get_layer(architectures.backbone_end("mobilenetv2")).output)
+    monkeypatch.setattr(_transfer, "backbone", lambda *_, **__: backbone)
+    sparse = architectures.build("mobilenetv2-sparse", Plan(96, 3, 7))
+    # TFMOT's own test of what XNNPACK runs sparse; it raises where something does not fit.
+    PruneForLatencyOnXNNPack().ensure_model_supports_pruning(sparse)
+    with pytest.raises(ValueError, match="Could not find `Conv2D 3x3` layer"):
+        PruneForLatencyOnXNNPack().ensure_model_supports_pruning(plain)
+    # The backbone's weights are in it, and the first convolution sees the same picture a pixel further.
+    for layer in backbone.layers:
+        for theirs, ours in zip(layer.get_weights(), sparse.get_layer(layer.name).get_weights(), strict=True):
+            np.testing.assert_array_equal(theirs, ours)
+    picture = np.random.default_rng(0).random((1, 96, 96, 3), np.float32)
+    near, far = (keras.Model(model.input, model.get_layer("Conv1").output) for model in (plain, sparse))
+    moved = np.roll(picture, (-1, -1), axis=(1, 2))
+    inner = (slice(None), slice(1, -1), slice(1, -1))
+    np.testing.assert_allclose(near.predict(picture, verbose=0)[inner], far.predict(moved, verbose=0)[inner], atol=1e-5)

@@ -119,9 +119,8 @@ def test_a_student_of_two_teachers(student: Path, tiny_run: Path, mini_csv: Path
 def test_teachers_answer_for_the_pixels_given(student: Path, tiny_run: Path, few: Dataset) -> None:
     pixels = np.stack(few.split("public").faces)[..., np.newaxis].astype(np.float32)
     targets = pipeline.targets(few.split("public"), 7)
-    teach = distilling.teaching(
-        Distillation(teachers=(str(tiny_run), str(student)), temperature=3.0, share=0.5), few.labels
-    )
+    named = Distillation(teachers=(str(tiny_run), str(student)), temperature=3.0, share=0.5)
+    teach = distilling.teaching(distilling.load(named, few.labels), named.temperature)
     taught = teach(tf.constant(pixels), tf.constant(targets)).numpy()
     np.testing.assert_array_equal(taught[:, :7], targets)
     opinions = []
@@ -172,4 +171,4 @@ def test_a_teacher_that_is_no_run_is_told(mini_csv: Path, tmp_path: Path, the_er
 def test_teaching_names_the_teacher_at_fault(student: Path) -> None:
     wrong = Distillation(teachers=(str(student),), temperature=4.0, share=0.5)
     with pytest.raises(UsageError, match=f"the teacher {student} knows"):
-        distilling.teaching(wrong, EXPRESSIONS[::-1])
+        distilling.load(wrong, EXPRESSIONS[::-1])

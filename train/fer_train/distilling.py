@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fer_edge.errors import UsageError
+from fer_edge.metadata import InputSpec
 from fer_train import pipeline
 from fer_train.keras_setup import keras, tf
 from fer_train.run_folder import RunFolder
@@ -15,39 +17,55 @@ from fer_train.settings import Distillation
 _SMALLEST = 1e-7
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """A model that teaches.
+
+    Attributes:
+        model: From [N, H, W, C] to probabilities [N, labels], for the student's labels.
+        spec: Its input.
+    """
+
+    model: Any
+    spec: InputSpec
+
+
 def soften(probabilities: Any, temperature: float) -> Any:
     """Give the softmax of the scores divided by the temperature; the scores are the probabilities' logarithms."""
     return tf.nn.softmax(tf.math.log(tf.maximum(probabilities, _SMALLEST)) / temperature)
 
 
-def teaching(distillation: Distillation, labels: tuple[str, ...]) -> Callable[[Any, Any], Any]:
-    """Load the teachers.
-
-    Args:
-        distillation: Teachers and temperature.
-        labels: Of the student.
-
-    Returns:
-        A function from augmented pixels [B, H, W, 1] of 0..255 and targets [B, C] to [B, 2 C]: the targets, and the
-        mean of the teachers' softened probabilities of the same pixels.
+def load(distillation: Distillation, labels: tuple[str, ...]) -> tuple[Teacher, ...]:
+    """Load the teachers that a distillation names, for a student of some labels.
 
     Raises:
         UsageError: A teacher knows other labels.
+        FerError: A run cannot be read.
     """
     runs = [RunFolder(Path(teacher)) for teacher in distillation.teachers]
     for run in runs:
         if run.info.labels != labels:
             raise UsageError(f"the teacher {run.path} knows {', '.join(run.info.labels)}, the data {', '.join(labels)}")
-    models = [(run.model(), run.info.input) for run in runs]
+    return tuple(Teacher(run.model(), run.info.input) for run in runs)
+
+
+def teaching(teachers: Sequence[Teacher], temperature: float) -> Callable[[Any, Any], Any]:
+    """Let teachers judge what the student sees.
+
+    Returns:
+        A function from augmented pixels [B, H, W, 1] of 0..255 and targets [B, C] to [B, 2 C]: the targets, and the
+        mean of the teachers' softened probabilities of the same pixels.
+    """
 
     def teach(pixels: Any, targets: Any) -> Any:
         opinions = []
-        for model, spec in models:
+        for teacher in teachers:
+            spec = teacher.spec
             size = (spec.height, spec.width)
             fitting = pixels if pixels.shape[1:3] == size else tf.image.resize(pixels, size)
-            opinions.append(model(pipeline.scale(fitting, spec), training=False))
+            opinions.append(teacher.model(pipeline.scale(fitting, spec), training=False))
         mean = tf.add_n(opinions) / len(opinions)
-        return tf.concat([targets, soften(mean, distillation.temperature)], axis=-1)
+        return tf.concat([targets, soften(mean, temperature)], axis=-1)
 
     return teach
 

@@ -55,14 +55,36 @@ class Setting:
     team: workers.Team = field(default_factory=workers.Team)
 
 
-def best_epoch(epochs: tuple[dict[str, float], ...], monitor: str) -> int:
-    """Give the index of the best epoch; the first of equals."""
+@dataclass(frozen=True)
+class Extras:
+    """What the fine-tuning of a model that is being shrunk adds to a fitting.
+
+    Attributes:
+        callbacks: Keras callbacks that come before all others.
+        keep_from: The first epoch, from 0, whose weights may be kept.
+        teachers: In place of the runs that the settings' distillation names.
+    """
+
+    callbacks: tuple[Any, ...] = ()
+    keep_from: int = 0
+    teachers: tuple[distilling.Teacher, ...] = ()
+
+
+def best_epoch(epochs: tuple[dict[str, float], ...], monitor: str, first: int = 0) -> int:
+    """Give the index of the best epoch from the given one on; the first of equals."""
     metric, mode = callbacks.METRICS[monitor]
-    values = [epoch[metric] for epoch in epochs]
-    return int(np.argmax(values) if mode == "max" else np.argmin(values))
+    values = [epoch[metric] for epoch in epochs[first:]]
+    return first + int(np.argmax(values) if mode == "max" else np.argmin(values))
 
 
-def fit_model(model: Any, settings: FitSettings, data: Dataset, spec: InputSpec, setting: Setting) -> Course:
+def fit_model(
+    model: Any,
+    settings: FitSettings,
+    data: Dataset,
+    spec: InputSpec,
+    setting: Setting,
+    extras: Extras = Extras(),
+) -> Course:
     """Fit a model, and leave the weights of the best epoch in it, in the process that writes.
 
     After every epoch a checkpoint is written. A fitting that finds one goes on from it, to the same result as an
@@ -74,6 +96,7 @@ def fit_model(model: Any, settings: FitSettings, data: Dataset, spec: InputSpec,
         data: With a "train" split and one to select on.
         spec: The model's input.
         setting: Where to.
+        extras: What a fine-tuning adds.
 
     Raises:
         UsageError: A setting cannot be meant, or differs from the checkpoint's.
@@ -92,8 +115,8 @@ def fit_model(model: Any, settings: FitSettings, data: Dataset, spec: InputSpec,
         if progress.stopped or len(progress.epochs) >= phase.epochs.stop:
             continue
         began_here = len(progress.epochs) == phase.epochs.start
-        progress = _fit_phase(model, phase, data, spec, setting, progress, [] if began_here else state)
-    best = best_epoch(progress.epochs, settings.monitor)
+        progress = _fit_phase(model, phase, data, spec, setting, extras, progress, [] if began_here else state)
+    best = best_epoch(progress.epochs, settings.monitor, extras.keep_from)
     if setting.team.writes:
         # The others may find that the folder has its final name already.
         with np.load(setting.folder / _BEST) as arrays:
@@ -113,13 +136,17 @@ def _fit_phase(
     data: Dataset,
     spec: InputSpec,
     setting: Setting,
+    extras: Extras,
     progress: Progress,
     state: list[np.ndarray],
 ) -> Progress:
     settings, classes, path = progress.settings, len(data.labels), setting.folder / checkpoint.NAME
     train, held_out = data.split("train"), data.split(data.selection_split())
     steps, first = pipeline.steps(train, settings, setting.team.size), len(progress.epochs)
-    teach = distilling.teaching(settings.distillation, data.labels) if settings.distillation else None
+    teach = None
+    if settings.distillation:
+        teachers = extras.teachers or distilling.load(settings.distillation, data.labels)
+        teach = distilling.teaching(teachers, settings.distillation.temperature)
     phase.apply(model)
     with setting.team.scope():
         optimizer = optimizing.optimizer(settings, steps, len(phase.epochs), phase.learning_rate)
@@ -145,7 +172,8 @@ def _fit_phase(
         variables = [variable.numpy() for variable in optimizer.variables]
         if not setting.team.writes:
             return
-        if best_epoch(progress.epochs, settings.monitor) == len(progress.epochs) - 1:
+        done = len(progress.epochs)
+        if done > extras.keep_from and best_epoch(progress.epochs, settings.monitor, extras.keep_from) == done - 1:
             checkpoint.save_arrays(setting.folder / _BEST, weights)
         checkpoint.save(path, weights, variables, progress)
         run_folder.write_history(setting.folder, progress.epochs)
@@ -165,6 +193,7 @@ def _fit_phase(
             epochs=phase.epochs.stop,
             verbose=1 if setting.bar else 0,
             callbacks=[
+                *extras.callbacks,
                 callbacks.Reseed(settings.seed),
                 callbacks.StopOnNonFinite(lambda: len(progress.epochs)),
                 *standard,

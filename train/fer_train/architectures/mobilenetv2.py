@@ -23,11 +23,16 @@ BATCH_NORM_MOMENTUM = 0.99
 def build(plan: Plan) -> Any:
     """Build the network: [N, size, size, channels] float32 in -1..1 to [N, classes] probabilities."""
     backbone = _transfer.backbone(keras.applications.MobileNetV2, plan, "mobilenetv2", alpha=plan.alpha, pooling="avg")
+    return with_head(backbone, backbone.output, plan, "mobilenetv2")
+
+
+def with_head(backbone: Any, features: Any, plan: Plan, name: str) -> Any:
+    """Add the plan's dense layers to features [N, F] of a backbone; its batch normalization then follows faster."""
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = BATCH_NORM_MOMENTUM
-    features = _layers.drop(backbone.output, plan.dropout)
+    features = _layers.drop(features, plan.dropout)
     for number, units in enumerate(plan.head, start=1):
         features = keras.layers.Dense(units, name=f"head_{number}")(features)
         features = keras.layers.ReLU(name=f"head_{number}_relu")(features)
-    return _layers.finish(backbone.input, features, plan, "mobilenetv2")
+    return _layers.finish(backbone.input, features, plan, name)
