@@ -52,6 +52,10 @@ RUNTIMES = (
 )
 
 
+# Steps below half-way that still round up: more than float32's error in a pixel.
+_HALF_WAY = 1e-4
+
+
 def default_threads() -> int:
     """Threads for the classifier: all cores of this process but one for the camera, at most four.
 
@@ -107,12 +111,17 @@ class Tensor:
     zero_point: int
 
     def quantize(self, values: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-        """Turn real values into what the tensor holds, rounding half to even and saturating."""
+        """Turn real values into what the tensor holds, rounding half up and saturating.
+
+        Keras' scaling to -1..1 puts every pixel half-way between two steps. Rounded half to even, neighbouring levels
+        would merge in pairs, and float32's own error would choose for each level anew; all the same way is the whole
+        picture lighter by half a level, which no network notices.
+        """
         if not self.scale:
             return values.astype(self.dtype, copy=False)
         limits = np.iinfo(self.dtype)
         # In float64 by name: NumPy 1 would divide in float32, and pixels that fall half-way would round otherwise.
-        steps = np.rint(values.astype(np.float64) / self.scale) + self.zero_point
+        steps = np.floor(values.astype(np.float64) / self.scale + 0.5 + _HALF_WAY) + self.zero_point
         quantized: npt.NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(self.dtype)
         return quantized
 
