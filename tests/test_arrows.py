@@ -85,8 +85,10 @@ def test_only_one_door_leads_to_tensorflow() -> None:
     # TensorFlow's own tools for graphs and flatbuffers are no part of Keras, and TFMOT is for conversion; all are
     # imported behind the door. Keras 3 reads its own files, in a process of its own.
     behind = {
+        "fer_convert.compacting": "tensorflow.lite.python",
         "fer_convert.flatbuffer": "tensorflow.lite.python",
         "fer_convert.keras_3": "keras",
+        "fer_convert.pruning": "tensorflow_model_optimization",
         "fer_convert.qat": "tensorflow_model_optimization",
         "fer_train.cost": "tensorflow.python.framework.convert_to_constants",
     }

@@ -78,9 +78,6 @@ def convert(
     context: click.Context,
     /,
     model: Path | None,
-    qat_epochs: int,
-    qat_learning_rate: float,
-    qat_augment: str,
     ends: str,
     out: Path,
     max_drop: float,
@@ -95,10 +92,9 @@ def convert(
     faces: the run's, or the public or test split of --data. 'fer-convert inspect MODEL.tflite' shows what is in a file.
     """
     context.with_resource(unwinding_on_sigterm())
-    source = _source(model, given)
-    asked = {recipe.name for recipe in options.POST_TRAINING if given["every"] or given[recipe.name]}
-    asked |= {"qat-int8"} if given["qat"] else set()
-    chosen = [recipe for recipe in RECIPES if recipe.name in (asked or {"int8"})]
+    chosen = options.chosen(given)
+    trains = any(recipe.tuned for recipe in chosen)
+    source = _source(model, given, trains)
     if ends != "int8" and not any(recipe.integer for recipe in chosen):
         raise UsageError(f"--io {ends} is for full-integer recipes: {', '.join(r.name for r in RECIPES if r.integer)}")
     if given["calibration"] is not None and not any(recipe.calibrated for recipe in chosen):
@@ -108,14 +104,23 @@ def convert(
 
     # TensorFlow takes seconds to import: after the model is known to be one, and never for --help.
     from fer_convert.converting import Wanted, check, convert_model
-    from fer_convert.qat import QatSettings
+    from fer_convert.preparing import Shrinking
+    from fer_convert.tuning import Tuning
 
     wanted = Wanted(chosen, out, ends=ends, max_drop=max_drop, force=force)
     check(source.name, wanted)
     parent, data = _parent(source, given["data"], given["calibration"])
-    if given["qat"] and data is not None:
-        tuning = QatSettings(epochs=qat_epochs, learning_rate=qat_learning_rate, augment=qat_augment)
-        wanted = replace(wanted, tuning=(data, tuning))
+    if trains and data is not None:
+        tunings = {
+            name: Tuning(
+                epochs=given[f"{name}_epochs"],
+                learning_rate=given[f"{name}_learning_rate"],
+                augment=given["augment"],
+            )
+            for name in ("qat", "prune")
+        }
+        teachers = tuple(map(str, given["teachers"]))
+        wanted = replace(wanted, shrinking=Shrinking(data, tunings["qat"], tunings["prune"], teachers))
     say: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if as_json else click.echo
     converted = convert_model(parent, wanted, say=say, bar=sys.stdout.isatty())
     click.echo(showing.as_json(converted) if as_json else showing.as_table(converted))
@@ -124,15 +129,17 @@ def convert(
         raise FerError(f"not written, as more points of accuracy are lost than --max-drop {max_drop:g}: {costs}")
 
 
-def _source(model: Path | None, given: dict[str, Any]) -> RunFolder | Foreign:
+def _source(model: Path | None, given: dict[str, Any], trains: bool) -> RunFolder | Foreign:
+    if given["teachers"] and not trains:
+        raise UsageError("--teacher is for --qat and --prune: the other recipes do not learn")
     if model is not None and is_foreign(model):
         return options.as_foreign(model, given)
     options.refuse_foreign(given)
     run = run_folder.newest(Path("runs")) if model is None else RunFolder(model)
-    if given["qat"] and given["data"] is None:
-        raise UsageError("--qat trains: give it the run's data with --data")
-    if given["data"] is not None and not given["qat"] and given["calibration"] is None:
-        raise UsageError("--data is for --qat and --calibration: the other recipes need no more than the run")
+    if trains and given["data"] is None:
+        raise UsageError(f"--{'qat' if given['qat'] else 'prune'} trains: give it the run's data with --data")
+    if given["data"] is not None and not trains and given["calibration"] is None:
+        raise UsageError("--data is for --qat, --prune and --calibration: other recipes need no more than the run")
     return run
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_convert.compacting import compact
 from fer_convert.recipes import Recipe
 from fer_edge import files, preprocessing
 from fer_edge.errors import FerError
@@ -73,20 +74,23 @@ def _convert(model: Any, recipe: Recipe, calibration: preprocessing.Pixels, spec
     serve = tf.function(lambda face: model(face, training=False)).get_concrete_function(shape)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([serve], model)
     if recipe.weights != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.optimizations = {tf.lite.Optimize.DEFAULT}
+    if recipe.sparsity is not None and recipe.weights != "int8":
+        # Stored without its zeros. LiteRT cannot load int8 weights that are stored so.
+        converter.optimizations = {*converter.optimizations, tf.lite.Optimize.EXPERIMENTAL_SPARSITY}
     if recipe.weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if recipe.calibrated:
         converter.target_spec.supported_ops = [_OPERATORS[recipe.activations]]
-        # Phone libraries put pixels into a uint8 input as they are, whatever its scale: it has to be that of all 256.
-        shown = _with_all_pixels(calibration) if recipe.integer and ends == "uint8" else calibration
+        # Each grey level then is a step of the input; phone libraries put pixels into a uint8 input as they are.
+        shown = _with_all_pixels(calibration) if recipe.integer else calibration
         converter.representative_dataset = lambda: _one_by_one(shown, spec)
     elif recipe.weights == "int8":
         # A scale for each channel of dense weights makes FULLY_CONNECTED version 12, which tflite-runtime 2.14 refuses.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     if recipe.integer:
         converter.inference_input_type = converter.inference_output_type = tf.as_dtype(ends)
-    return bytes(converter.convert())
+    return compact(bytes(converter.convert()))
 
 
 def _with_all_pixels(faces: preprocessing.Pixels) -> preprocessing.Pixels:

@@ -10,15 +10,16 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fer_convert import converter, flatbuffer, parity, qat, tflite_metadata
+from fer_convert import converter, flatbuffer, parity, tflite_metadata
 from fer_convert.parent import Parent
+from fer_convert.parity import Steps
+from fer_convert.preparing import Prepared, Shrinking
 from fer_convert.recipes import MAX_DROP, Recipe
 from fer_edge import evaluation, files
 from fer_edge.classifier import Classifier
 from fer_edge.errors import FerError, UsageError
 from fer_edge.metadata import ModelMetadata, attach
 from fer_train import pipeline
-from fer_train.datasets import Dataset
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Wanted:
         ends: Type of input and output of integer recipes, of `recipes.ENDS`.
         max_drop: Points of accuracy that a file may lose against the float model.
         force: Whether files that are there already are replaced.
-        tuning: Data, and how to fine-tune on it; for recipes that train.
+        shrinking: How to fine-tune, and on what; for recipes that train.
     """
 
     recipes: Sequence[Recipe]
@@ -39,7 +40,7 @@ class Wanted:
     ends: str = "int8"
     max_drop: float = MAX_DROP
     force: bool = False
-    tuning: tuple[Dataset, qat.QatSettings] | None = None
+    shrinking: Shrinking | None = None
 
     def path(self, name: str, recipe: Recipe) -> Path:
         """Give the path of a file to write."""
@@ -90,24 +91,17 @@ def convert_model(
             written.
     """
     check(parent.name, wanted)
-    if not parent.tunable and any(recipe.trained for recipe in wanted.recipes):
-        raise UsageError(
-            f"{parent.path} is no Keras 2 model, and only such a one can be fine-tuned: leave out the recipes that "
-            "train, or save it by Keras 2 (tf-keras)"
-        )
     if any(recipe.calibrated for recipe in wanted.recipes):
         parent.calibration.check()
     calibration = pipeline.fitted(parent.calibration.faces, parent.input)
     said = parent.probabilities()
+    prepared = Prepared(parent, calibration, wanted.shrinking, say, bar)
     done = []
     for recipe in wanted.recipes:
-        tuned = wanted.tuning if recipe.trained else None
-        model = parent.model
-        if tuned is not None:
-            model = qat.fine_tune(model, parent, calibration, *tuned, say=say, bar=bar)
+        model, steps = prepared.model(recipe)
         log = wanted.path(parent.name, recipe).with_suffix(".log")
         content = converter.convert(model, recipe, calibration, parent.input, ends=wanted.ends, log=log)
-        done.append(_verify(parent, recipe, wanted, content, said, None if tuned is None else tuned[1]))
+        done.append(_verify(parent, recipe, wanted, content, said, steps))
     return done
 
 
@@ -117,7 +111,7 @@ def _verify(
     wanted: Wanted,
     model: bytes,
     said: npt.NDArray[np.float32],
-    tuning: qat.QatSettings | None,
+    steps: Steps,
 ) -> Converted:
     """Judge a flatbuffer as the device would run it, and write it with its report if it is within the budget."""
     metadata = _describe(parent, recipe, model)
@@ -132,15 +126,10 @@ def _verify(
         child,
         parent.held_out.labels,
         content=content,
-        name=metadata.name,
-        recipe=recipe.name,
-        origin=parent.origin,
-        parameters=parent.parameters,
+        metadata=metadata,
         runtime=f"{classifier.interpreter.runtime.name} {classifier.interpreter.runtime.version}",
-        labels=parent.labels,
         tensors=flatbuffer.tensors(model),
-        calibration=parent.calibration.info if recipe.calibrated else None,
-        qat=None if tuning is None else msgspec.structs.asdict(tuning),
+        steps=steps,
     )
     path, kept = wanted.path(parent.name, recipe), report.drop <= wanted.max_drop
     if kept:

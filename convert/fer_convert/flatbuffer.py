@@ -5,7 +5,9 @@ The format is TensorFlow's schema.fbs, read by the reader that TensorFlow genera
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +29,18 @@ class Tensors:
         ends: Type of the input and output, such as "int8".
         integer: Whether every tensor holds integers.
         operators: By name, how often each occurs.
+        versions: By name, the highest version of each.
+        sparsity: Share of the weights that are zero, 0..1; biases do not count.
+        arena_bytes: The largest sum of activations that are alive at once: the least memory that an interpreter can
+            plan for them.
     """
 
     ends: str
     integer: bool
     operators: dict[str, int]
+    versions: dict[str, int]
+    sparsity: float
+    arena_bytes: int
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +79,18 @@ def tensors(flatbuffer: bytes) -> Tensors:
         ends=_type(graph.tensors[graph.inputs[0]]),
         integer={_type(tensor) for tensor in graph.tensors} <= _INTEGERS,
         operators=dict(sorted(Counter(_operator(model, one)[0] for one in graph.operators).items())),
+        # A later pair of a name wins: that of the highest version.
+        versions=dict(sorted(_operator(model, one) for one in graph.operators)),
+        sparsity=sparsity(layers(flatbuffer)),
+        arena_bytes=_arena(model, graph),
     )
+
+
+def sparsity(found: Sequence[Layer]) -> float:
+    """Give the share of zeros in the weights of some layers, biases and shapes left out, 0..1."""
+    sizes = [(math.prod(one.weight), one.zeros) for one in found if one.weight is not None and len(one.weight) > 1]
+    total = sum(size for size, _ in sizes)
+    return sum(size * zeros for size, zeros in sizes) / total if total else 0.0
 
 
 def layers(flatbuffer: bytes) -> list[Layer]:
@@ -107,9 +127,38 @@ def _layer(model: Any, graph: Any, operator: Any) -> Layer:
         weight=_shape(weight) if constant else None,
         weight_type=_type(weight) if constant else None,
         weight_scales=len(_scales(weight)) if constant else 0,
-        zeros=float(np.mean(data.view(np.dtype(_type(weight))) == 0)) if constant else 0.0,
+        zeros=_zeros(weight, data) if constant else 0.0,
         weight_bytes=len(data),
     )
+
+
+def _zeros(tensor: Any, data: npt.NDArray[np.uint8]) -> float:
+    """Give the share of zeros in a constant. One that is stored sparse holds the others alone, in blocks."""
+    values = data.view(np.dtype(_type(tensor)))
+    if tensor.sparsity is None:
+        return float(np.mean(values == 0))
+    return 1 - float(np.count_nonzero(values)) / math.prod(_shape(tensor))
+
+
+def _arena(model: Any, graph: Any) -> int:
+    """Give the largest sum of bytes of the activations that are alive during one operator."""
+    last = {int(index): len(graph.operators) for index in graph.outputs}
+    for step, operator in reversed(list(enumerate(graph.operators))):
+        for index in operator.inputs:
+            last.setdefault(int(index), step)
+    alive = {int(index) for index in graph.inputs}
+    largest = 0
+    for step, operator in enumerate(graph.operators):
+        # What is made of constants alone, such as weights unpacked, is kept by the interpreter like a weight.
+        if any(index in alive for index in operator.inputs):
+            alive |= {int(index) for index in operator.outputs}
+        largest = max(largest, sum(_bytes(graph.tensors[index]) for index in alive))
+        alive = {index for index in alive if last.get(index, step) > step}
+    return largest
+
+
+def _bytes(tensor: Any) -> int:
+    return math.prod(_shape(tensor)) * np.dtype(_type(tensor)).itemsize
 
 
 def _data(model: Any, tensor: Any) -> npt.NDArray[np.uint8]:

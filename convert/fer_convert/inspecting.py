@@ -58,15 +58,13 @@ def inspect(path: Path, content: bytes) -> Inspection:
     except Exception as error:  # the generated reader trusts its input, and fails in every way where it is damaged
         raise ModelError(f"{path} is damaged, or has more than one graph: {error}") from error
     metadata, why_not = _metadata(path)
-    weights = [layer for layer in layers if layer.weight is not None]
-    total = sum(layer.weight_bytes for layer in weights)
     return Inspection(
         file=str(path),
         bytes=len(content),
         ends=tensors.ends,
         integer=tensors.integer,
         minimum_runtime=flatbuffer.minimum_runtime(content),
-        zeros=sum(layer.zeros * layer.weight_bytes for layer in weights) / total if total else 0.0,
+        zeros=tensors.sparsity,
         layers=layers,
         metadata=metadata,
         why_not=why_not,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from fer_convert.calibration import CalibrationInfo
 from fer_convert.flatbuffer import Tensors
 from fer_edge import evaluation
 from fer_edge.evaluation import Paired
-from fer_edge.metadata import Accuracy, Origin
+from fer_edge.metadata import Accuracy, ModelMetadata, Origin
 
 _SMALLEST = 1 / 512
 
@@ -39,11 +40,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         accuracy: Of the written file.
         float_recalls: By label, of the float parent.
         recalls: By label, of the written file.
+        recall_changes: By label, points that the conversion gained; None where the split has no such face.
         ends: Type of the input and output, such as "int8".
         integer: Whether every tensor of the file holds integers.
         operators: Its operators by name, how often each occurs.
+        versions: Its operators by name, the highest version of each.
+        minimum_runtime: Lowest TFLite release, by TensorFlow's numbers, that has all of them.
+        sparsity: Share of its weights that are zero, 0..1; read from the file, biases left out.
+        arena_bytes: The largest sum of its activations that are alive at once.
         calibration: The faces that the ranges of the activations come from, None without.
+        pruning: Settings of the pruning, None without.
         qat: Settings of the quantization-aware training, None without.
+        teachers: What a fine-tuning learned from; empty without.
     """
 
     name: str
@@ -63,16 +71,32 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: Accuracy
     float_recalls: dict[str, float | None]
     recalls: dict[str, float | None]
+    recall_changes: dict[str, float | None]
     ends: str
     integer: bool
     operators: dict[str, int]
+    versions: dict[str, int]
+    minimum_runtime: str
+    sparsity: float
+    arena_bytes: int
     calibration: CalibrationInfo | None
+    pruning: dict[str, Any] | None
     qat: dict[str, Any] | None
+    teachers: tuple[str, ...]
 
     @property
     def drop(self) -> float:
         """Points of accuracy that the conversion cost; negative where it gained."""
         return -100 * self.paired.gain
+
+
+class Steps(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done on the way from the float model to the file; the fields are those of `Report`."""
+
+    calibration: CalibrationInfo | None = None
+    pruning: dict[str, Any] | None = None
+    qat: dict[str, Any] | None = None
+    teachers: tuple[str, ...] = ()
 
 
 def compare(
@@ -82,26 +106,34 @@ def compare(
     truth: npt.NDArray[np.int64],
     *,
     content: bytes,
-    name: str,
-    recipe: str,
-    origin: Origin,
-    parameters: int,
+    metadata: ModelMetadata,
     runtime: str,
-    labels: tuple[str, ...],
     tensors: Tensors,
-    calibration: CalibrationInfo | None,
-    qat: dict[str, Any] | None,
+    steps: Steps,
 ) -> Report:
-    """Compare the probabilities of two models, [N, labels] each, for faces whose labels are `truth` [N]."""
+    """Compare two models.
+
+    Args:
+        split: Name of the split that the faces come from.
+        parent: [N, labels] probabilities of the float model.
+        child: [N, labels] probabilities of the file.
+        truth: [N] labels.
+        content: The whole file.
+        metadata: Its description.
+        runtime: Name and version of the interpreter that gave `child`.
+        tensors: What is in the file.
+        steps: What was done.
+    """
     parent_says, child_says = parent.argmax(axis=1), child.argmax(axis=1)
     difference = np.abs(parent - child)
+    before, after = (evaluation.recalls(said, truth, metadata.labels) for said in (parent_says, child_says))
     return Report(
-        name=name,
-        recipe=recipe,
+        name=metadata.name,
+        recipe=metadata.recipe,
         bytes=len(content),
         gzip_bytes=len(gzip.compress(content, mtime=0)),
-        origin=origin,
-        parameters=parameters,
+        origin=metadata.origin,
+        parameters=metadata.parameters,
         runtime=runtime,
         images=len(truth),
         agreement=float(np.mean(parent_says == child_says)),
@@ -111,14 +143,17 @@ def compare(
         paired=evaluation.paired(parent_says == truth, child_says == truth),
         float_accuracy=evaluation.accuracy(split, parent_says, truth),
         accuracy=evaluation.accuracy(split, child_says, truth),
-        float_recalls=evaluation.recalls(parent_says, truth, labels),
-        recalls=evaluation.recalls(child_says, truth, labels),
-        ends=tensors.ends,
-        integer=tensors.integer,
-        operators=tensors.operators,
-        calibration=calibration,
-        qat=qat,
+        float_recalls=before,
+        recalls=after,
+        recall_changes={label: _points(before[label], after[label]) for label in metadata.labels},
+        minimum_runtime=metadata.minimum_runtime,
+        **asdict(tensors),
+        **msgspec.structs.asdict(steps),
     )
+
+
+def _points(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else 100 * (after - before)
 
 
 def _divergence(parent: npt.NDArray[np.float32], child: npt.NDArray[np.float32]) -> float:

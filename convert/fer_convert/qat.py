@@ -5,20 +5,15 @@ Source: Jacob et al. 2018, arXiv:1712.05877.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+import re
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from fer_convert.parent import Parent
+from fer_convert.pruning import KeepZeros
+from fer_convert.tuning import Lesson, Tuning
 from fer_edge import preprocessing
 from fer_edge.errors import FerError
-from fer_train import fitting
-from fer_train.callbacks import NonFiniteLossError
-from fer_train.datasets import Dataset
 from fer_train.keras_setup import keras, tf
 
 # What the moving averages of TFMOT keep of an old range in a step.
@@ -27,76 +22,58 @@ _SETTLING_STEPS = 20
 _SETTLING_BATCH = 100
 
 
-class QatSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How to fine-tune; what is not here is as in the run, or as fer-train does it by default.
-
-    Attributes:
-        epochs: Passes over the training split.
-        learning_rate: Adam's, at the top of one epoch of warm-up and half a cosine.
-        augment: Level of augmentation.
-    """
-
-    epochs: int
-    learning_rate: float
-    augment: str
+# How TFMOT names a layer that it does not know: with its name, and without.
+_UNKNOWN = re.compile(r"Layer (?P<name>[^\s:]+):<class '[\w.]*\.(?P<kind>\w+)'>|layer <class '[\w.]*\.(?P<other>\w+)'>")
 
 
-def fine_tune(
-    model: Any,
-    parent: Parent,
-    calibration: preprocessing.Pixels,
-    data: Dataset,
-    settings: QatSettings,
-    *,
-    say: Callable[[str], None] = lambda _line: None,
-    bar: bool = False,
-) -> Any:
+def fine_tune(model: Any, calibration: preprocessing.Pixels, tuning: Tuning, lesson: Lesson, *, pruned: bool) -> Any:
     """Give a copy of a model that was trained with every weight and activation rounded to int8.
 
     Args:
         model: The float model, left as it is.
-        parent: What it comes from.
         calibration: [N, H, W] uint8 fitted training faces, for the first ranges of the activations.
-        data: What the run was trained on; for a foreign model, labelled faces.
-        settings: How long and how fast.
-        say: Takes a line an epoch.
-        bar: Whether Keras shows a bar of the steps.
+        tuning: How long and how fast.
+        lesson: What it learns.
+        pruned: Whether the weights that are zero stay zero.
 
     Raises:
         FerError: TFMOT is not installed, does not support a layer, or the loss is not finite.
     """
+    settings = lesson.settings(tuning)
+    keras.utils.set_random_seed(settings.seed)
+    aware = rounding(model, pruned=pruned)
+    _settle_ranges(aware, preprocessing.to_input(calibration, lesson.parent.input))
+    lesson.fit(aware, settings, callbacks=(KeepZeros(aware),) if pruned else ())
+    return aware
+
+
+def rounding(model: Any, *, pruned: bool) -> Any:
+    """Give a copy of a model that rounds its weights and activations as int8 would, ranges unset.
+
+    Raises:
+        FerError: TFMOT is not installed, or does not support a layer.
+    """
     try:
-        from tensorflow_model_optimization.quantization.keras import quantize_model
+        from tensorflow_model_optimization.experimental import combine
+        from tensorflow_model_optimization.quantization import keras as quantization
     except ImportError as error:
         raise FerError(f"{error}: --qat needs the workstation extra: pip install 'fer-edge[workstation]'") from error
-    keras.utils.set_random_seed(parent.settings.seed)
+    scheme = [combine.Default8BitPrunePreserveQuantizeScheme()] if pruned else []
     try:
-        aware = quantize_model(_with_even_depthwise_kernels(model))
+        annotated = quantization.quantize_annotate_model(_with_even_depthwise_kernels(model))
+        return quantization.quantize_apply(annotated, *scheme)
     except (ValueError, RuntimeError) as error:
-        raise FerError(f"quantization-aware training does not support this model: {error}") from error
-    _settle_ranges(aware, preprocessing.to_input(calibration, parent.input))
-    chosen = msgspec.structs.replace(
-        parent.settings,
-        epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
-        augment=settings.augment,
-        schedule="cosine",
-        warm_up=1,
-        optimizer="adam",
-        monitor="accuracy",
-        patience=0,
-        freeze_epochs=0,
-        fine_tune_from=None,
-        fine_tune_learning_rate=None,
-        mixed_precision=False,
-        distillation=None,
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            fitting.fit_model(aware, chosen, data, parent.input, fitting.Setting(Path(folder), say, bar))
-        except NonFiniteLossError as error:
-            raise FerError("the fine-tuning came to no finite loss: lower --qat-learning-rate") from error
-    return aware
+        raise FerError(
+            f"quantization-aware training does not support {_named(str(error))}: take --int8, which needs no training"
+        ) from error
+
+
+def _named(reason: str) -> str:
+    """Name the layer that TFMOT refuses, by what it says."""
+    found = _UNKNOWN.search(reason)
+    if found is None:
+        return f"this model ({reason.splitlines()[0]})"
+    return f"the layer {found['name']} ({found['kind']})" if found["name"] else f"a layer {found['other']}"
 
 
 def _settle_ranges(aware: Any, inputs: preprocessing.Floats) -> None:
@@ -127,7 +104,7 @@ def _with_even_depthwise_kernels(model: Any) -> Any:
     TFMOT rounds a depthwise kernel with one scale for all channels, and trained kernels differ by orders of magnitude:
     the small ones would become zero. The batch normalization behind takes the factor over.
     """
-    copy = keras.models.clone_model(model)
+    copy = keras.models.clone_model(model, clone_function=_silent)
     copy.set_weights(model.get_weights())
     for layer in copy.layers:
         if not isinstance(layer, keras.layers.DepthwiseConv2D) or layer.use_bias:
@@ -146,3 +123,10 @@ def _with_even_depthwise_kernels(model: Any) -> Any:
         layer.set_weights([kernel / factor[:, np.newaxis]])
         follower.set_weights([gamma, beta, mean / factor, scaled])
     return copy
+
+
+def _silent(layer: Any) -> Any:
+    """Give a copy of a layer; of one that adds noise in training, one that does nothing, which TFMOT knows."""
+    if isinstance(layer, keras.layers.GaussianNoise):
+        return keras.layers.Dropout(0.0, name=layer.name)
+    return type(layer).from_config(layer.get_config())

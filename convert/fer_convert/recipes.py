@@ -2,8 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+# More zeros leave too little of a small network.
+MAX_SPARSITY = 0.95
+
+
+@dataclass(frozen=True)
+class Sparsity:
+    """How many weights pruning makes zero.
+
+    Attributes:
+        share: Of the weights of each pruned kernel, 0 < share <= MAX_SPARSITY.
+        pattern: (zeros, group): that many of each group of weights that lie side by side along the input channels;
+            None where the zeros may lie anywhere.
+    """
+
+    share: float
+    pattern: tuple[int, int] | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Sparsity:
+        """Read "0.8" or "2:4". Raises `ValueError`."""
+        if text == "2:4":
+            return cls(0.5, (2, 4))
+        share = float(text)
+        if not 0 < share <= MAX_SPARSITY:
+            raise ValueError(text)
+        return cls(share)
+
+    @property
+    def name(self) -> str:
+        """The start of a recipe's name: "prune80", "prune2of4"."""
+        return f"prune{100 * self.share:g}" if self.pattern is None else "prune{}of{}".format(*self.pattern)
 
 
 @dataclass(frozen=True)
@@ -17,6 +49,7 @@ class Recipe:
         activations: Type of what flows between the layers; the scales of integers come from training faces.
         trained: Fine-tuned with quantization in the loop before (quantization-aware training).
         summary: One line for people.
+        sparsity: Pruned to that before; None for all weights.
     """
 
     name: str
@@ -24,6 +57,7 @@ class Recipe:
     activations: Literal["float32", "int8", "int16"]
     trained: bool
     summary: str
+    sparsity: Sparsity | None = None
 
     @property
     def calibrated(self) -> bool:
@@ -34,6 +68,15 @@ class Recipe:
     def integer(self) -> bool:
         """Whether nothing but integers flows: input and output can be integers too."""
         return self.activations == "int8"
+
+    @property
+    def tuned(self) -> bool:
+        """Whether it trains, and so needs the training data."""
+        return self.trained or self.sparsity is not None
+
+    def pruned(self, sparsity: Sparsity) -> Recipe:
+        """Give the same way for a pruned model."""
+        return replace(self, name=f"{sparsity.name}-{self.name}", sparsity=sparsity)
 
 
 RECIPES = (
@@ -46,12 +89,6 @@ RECIPES = (
 )
 # What the input and output of an integer recipe may be.
 ENDS = ("int8", "uint8", "float32")
-
-
-def named(name: str) -> Recipe:
-    """Give the recipe of a name."""
-    return next(recipe for recipe in RECIPES if recipe.name == name)
-
 
 # Points of accuracy that a file may lose against the float model.
 MAX_DROP = 2.0

@@ -24,6 +24,7 @@ def as_table(converted: list[Converted]) -> str:
             "file": str(one.path) if one.kept else f"({one.report.name})",
             "bytes": one.report.bytes,
             "gzip": one.report.gzip_bytes,
+            "zero %": 100 * one.report.sparsity,
             "same label %": 100 * one.report.agreement,
             "accuracy %": 100 * one.report.accuracy.value,
             "points lost": one.report.drop,

@@ -48,7 +48,7 @@ def by_hand(path: Path, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float
     for one in inputs:
         scale, zero_point = source["quantization"]
         if scale:
-            one = np.clip(np.rint(one.astype(np.float64) / scale) + zero_point, -128, 127)
+            one = np.clip(np.floor(one.astype(np.float64) / scale + 0.5001) + zero_point, -128, 127)
         interpreter.set_tensor(source["index"], one[np.newaxis].astype(source["dtype"]))
         interpreter.invoke()
         row = interpreter.get_tensor(target["index"])[0].astype(np.float64)
@@ -210,22 +210,24 @@ def test_the_device_says_what_a_stranger_gets(converted: Path, tiny_run: Path, h
     np.testing.assert_allclose(ours.sum(axis=1), 1, atol=1e-6)
 
 
-def test_the_ranges_come_from_the_calibration(tiny_run: Path, tiny_int8: Path) -> None:
-    faces = np.stack(RunFolder(tiny_run).calibration().faces)
-    wanted = (float(faces.max()) - float(faces.min())) / 127.5 / 255
-    assert raw_interpreter(tiny_int8).get_input_details()[0]["quantization"][0] == pytest.approx(wanted, rel=0.01)
+def test_each_grey_level_is_a_step_of_the_input(tiny_run: Path, tiny_int8: Path) -> None:
+    spec, source = RunFolder(tiny_run).info.input, Classifier.load(tiny_int8).interpreter.input
+    levels = np.arange(256, dtype=np.uint8)[:, np.newaxis, np.newaxis]
+    # Scaled to -1..1, every one of them lies half-way between two steps.
+    assert source.quantize(preprocessing.to_input(levels, spec))[..., 0].ravel().tolist() == list(range(-128, 128))
 
 
 def check_fine_tuned(run: Path, data: Path, out: Path) -> None:
     result = convert(run, "--qat", "--data", data, "--qat-epochs", "1", "--out", out)
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("epoch   1/1  loss ")
+    assert result.stdout.startswith("qat: epoch   1/1  loss ")
     name = f"{run.name}-qat-int8"
     assert sorted(path.name for path in out.iterdir()) == [f"{name}.json", f"{name}.tflite"]
     model = out / f"{name}.tflite"
     described, report = ModelMetadata.of(model), json.loads(model.with_suffix(".json").read_text())
     assert (described.recipe, described.name) == ("qat-int8", name)
     assert report["qat"] == {"epochs": 1, "learning_rate": 2e-4, "augment": "standard"}
+    assert (report["pruning"], report["teachers"]) == (None, [str(run)])
     interpreter = raw_interpreter(model)
     ends = interpreter.get_input_details() + interpreter.get_output_details()
     assert [end["dtype"] for end in ends] == [np.int8, np.int8]
@@ -252,7 +254,7 @@ def test_a_fine_tuning_that_diverges_is_told(
     result = convert(plain_run, "--qat", "--data", mini_csv, "--out", tmp_path)
     assert (result.exit_code, the_error(result)) == (
         1,
-        "the fine-tuning came to no finite loss: lower --qat-learning-rate",
+        "the fine-tuning came to no finite loss: lower its learning rate",
     )
     assert not list(tmp_path.iterdir())
 
@@ -265,7 +267,7 @@ def test_training_needs_the_data_of_the_run(
     result = convert(tiny_run, "--int8", "--data", mini_folders, "--out", tmp_path)
     assert (result.exit_code, the_error(result)) == (
         2,
-        "--data is for --qat and --calibration: the other recipes need no more than the run",
+        "--data is for --qat, --prune and --calibration: other recipes need no more than the run",
     )
     result = convert(tiny_run, "--qat", "--data", mini_folders, "--out", tmp_path)
     assert result.exit_code == 2

@@ -100,7 +100,7 @@ def test_integers_are_calibrated_on_the_training_split(theirs: Path, told: list[
 @pytest.mark.slow
 def test_training_with_rounding_in_the_loop(theirs: Path, mini_folders: Path, tmp_path: Path) -> None:
     data = ["--labels", LABELS, "--scale", "1/255", "--data", mini_folders]
-    tuning = ["--qat", "--qat-epochs", "1", "--qat-augment", "none", "--max-drop", "100"]
+    tuning = ["--qat", "--qat-epochs", "1", "--augment", "none", "--max-drop", "100"]
     result = convert(theirs / "theirs.h5", *tuning, *data, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "theirs-qat-int8.json").read_text())

@@ -8,7 +8,9 @@ import pytest
 
 from fer_convert import qat
 from fer_edge import preprocessing
-from fer_train import pipeline
+from fer_edge.errors import FerError
+from fer_train import architectures, pipeline
+from fer_train.architectures import Plan
 from fer_train.keras_setup import keras
 from fer_train.run_folder import RunFolder
 
@@ -56,3 +58,32 @@ def test_settled_ranges_bring_the_rounded_model_near_the_float_one(plain_run: Pa
     # Only ranges were to move.
     after = [weight.numpy() for weight in aware.weights if "moving_" in weight.name]
     assert all(np.array_equal(a, b) for a, b in zip(statistics, after, strict=True))
+
+
+@pytest.mark.parametrize("pruned", [False, True])
+@pytest.mark.parametrize("name", ["cnn-2", "complex-cnn-1", "complex-cnn-2", "gelu-cnn"])
+def test_architectures_that_can_be_rounded_in_training(name: str, pruned: bool) -> None:
+    size = architectures.REGISTRY.load(name).SMALLEST_INPUT
+    plan = Plan(size, architectures.REGISTRY.load(name).CHANNELS[0], 3, dropout=0.1, batch_norm=True)
+    model = architectures.build(name, plan)
+    aware = qat.rounding(model, pruned=pruned)
+    assert aware.output_shape == (None, 3)
+    # What adds noise in training has nothing to round.
+    assert not [layer for layer in aware.layers if "gaussian_noise" in layer.name and "Noise" in type(layer).__name__]
+
+
+@pytest.mark.parametrize("pruned", [False, True])
+def test_a_layer_that_cannot_is_named(pruned: bool) -> None:
+    source = keras.Input((8, 8, 1))
+    norm = keras.layers.BatchNormalization(name="lonely")
+    model = keras.Model(source, keras.layers.Conv2D(2, 3)(norm(source)))
+    with pytest.raises(FerError) as caught:
+        qat.rounding(model, pruned=pruned)
+    assert str(caught.value) == (
+        "quantization-aware training does not support the layer lonely (BatchNormalization): take --int8, which needs "
+        "no training"
+    )
+    source = keras.Input((8, 8, 1))
+    model = keras.Model(source, keras.layers.Conv2D(2, 3)(keras.layers.Rescaling(0.5, name="scaled")(source)))
+    with pytest.raises(FerError, match=r"does not support (the|a) layer .*Rescaling"):
+        qat.rounding(model, pruned=pruned)

@@ -221,11 +221,12 @@ def test_an_entry_is_replaced_by_its_name(before_and_after: dict[str, tuple[byte
 
 
 def test_a_uint8_input_takes_pixels_as_they_are(
-    plain_run: Path, before_and_after: dict[str, tuple[bytes, Path]]
+    plain_run: Path, before_and_after: dict[str, tuple[bytes, Path]], tmp_path: Path
 ) -> None:
     # Not even where no training face has a white pixel.
     run, spec = RunFolder(plain_run), ModelMetadata.of(before_and_after["int8"][1]).input
     dim = np.stack([preprocessing.fit_face(face, spec) for face in run.calibration().faces]) // 2
-    model = converter.convert(run.model(), recipes.named("int8"), dim, spec, ends="uint8")
+    (int8,) = (recipe for recipe in recipes.RECIPES if recipe.name == "int8")
+    model = converter.convert(run.model(), int8, dim, spec, ends="uint8", log=tmp_path / "log")
     stored = Classifier(model, ModelMetadata.of(before_and_after["int8"][1])).interpreter.input
     assert np.abs(stored.quantize(preprocessing.pixel_values(spec)) - np.arange(256.0)).max() <= 1

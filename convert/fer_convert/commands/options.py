@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from fer_convert.foreign import Foreign
-from fer_convert.recipes import RECIPES
+from fer_convert.recipes import MAX_SPARSITY, RECIPES, Recipe, Sparsity
 from fer_edge.command import FiniteRange
 from fer_edge.errors import UsageError
 from fer_train.commands.options import names
@@ -31,24 +31,68 @@ class Ratio(FiniteRange):
         return number
 
 
+class Share(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
+    """A sparsity: a share of weights, or 2:4."""
+
+    name = "sparsity"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Sparsity:
+        """Turn the text into a sparsity."""
+        try:
+            return Sparsity.parse(str(value))
+        except ValueError:
+            self.fail(
+                f"{value!r} is no sparsity: give a share of weights above 0 and up to {MAX_SPARSITY}, or 2:4.",
+                param,
+                ctx,
+            )
+
+
+def _passes(name: str, what: str, epochs: int, rate: float) -> tuple[Callable[..., Any], ...]:
+    """Give the options of how long and how fast to fine-tune."""
+    return (
+        click.option(
+            f"--{name}-epochs",
+            default=epochs,
+            show_default=True,
+            type=click.IntRange(1),
+            help=f"Passes over the training images of {what}.",
+        ),
+        click.option(
+            f"--{name}-learning-rate",
+            default=rate,
+            show_default=True,
+            type=FiniteRange(0, 1, min_open=True),
+            help=f"Of {what}: Adam's, at its highest.",
+        ),
+    )
+
+
 _TUNING = (
     click.option("--qat", is_flag=True, help="int8 after quantization-aware training on --data."),
+    *_passes("qat", "the quantization-aware training", 3, 2e-4),
     click.option(
-        "--qat-epochs", default=3, show_default=True, type=click.IntRange(1), help="Passes over the training images."
+        "--prune",
+        type=Share(),
+        metavar="S|2:4",
+        help="Make that share of the weights, or two of each four in a row, zero while training on --data; the chosen "
+        "recipes convert the pruned model, --all both.",
     ),
+    *_passes("prune", "the pruning", 6, 5e-4),
     click.option(
-        "--qat-learning-rate",
-        default=2e-4,
-        show_default=True,
-        type=FiniteRange(0, 1, min_open=True),
-        help="Adam's, at its highest.",
-    ),
-    click.option(
-        "--qat-augment",
+        "--augment",
         default="standard",
         show_default=True,
         type=click.Choice(AUGMENTATIONS),
-        help="Level of augmentation.",
+        help="Augmentation while --qat and --prune train.",
+    ),
+    click.option(
+        "--teacher",
+        "teachers",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="RUN",
+        help="What --qat and --prune learn from; may be given several times.  [default: the float model itself]",
     ),
 )
 
@@ -56,8 +100,8 @@ _FACES = (
     click.option(
         "--data",
         type=click.Path(path_type=Path),
-        help="fer2013.csv or folders of faces, as in fer-train: what the run was trained on, for --qat and more "
-        "--calibration; always with a foreign model.",
+        help="fer2013.csv or folders of faces, as in fer-train: what the run was trained on, for --qat, --prune and "
+        "more --calibration; always with a foreign model.",
     ),
     click.option(
         "--calibration",
@@ -104,6 +148,24 @@ def faces(command: Callable[..., Any]) -> Callable[..., Any]:
 def foreign(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say what a foreign model does not."""
     return _add(command, _FOREIGN)
+
+
+def chosen(given: dict[str, Any]) -> list[Recipe]:
+    """Give the recipes that were asked for, in their order; int8 where none was.
+
+    Raises:
+        UsageError: They exclude each other.
+    """
+    every, qat, sparsity = given["every"], given["qat"], given["prune"]
+    floats = [r.name for r in POST_TRAINING if given[r.name] and not r.calibrated]
+    if qat and floats and not every:
+        raise UsageError(
+            f"--qat is for integers: leave out {', '.join(f'--{name}' for name in floats)}, or take all with --all"
+        )
+    wanted = [recipe for recipe in RECIPES if (qat if recipe.trained else every or given[recipe.name])]
+    wanted = wanted or [recipe for recipe in RECIPES if recipe.name == "int8"]
+    pruned = [] if sparsity is None else [recipe.pruned(sparsity) for recipe in wanted]
+    return [*wanted, *pruned] if every or not pruned else pruned
 
 
 def as_foreign(path: Path, given: dict[str, Any]) -> Foreign:
