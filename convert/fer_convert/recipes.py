@@ -35,6 +35,11 @@ class Recipe:
         """Whether nothing but integers flows: input and output can be integers too."""
         return self.activations == "int8"
 
+    @property
+    def rounding(self) -> Literal["float32", "int8", "int16", "dynamic"]:
+        """What activations are rounded to, "dynamic" where that is done as they come: of `verifying.TOLERANCES`."""
+        return "dynamic" if self.weights == "int8" and self.activations == "float32" else self.activations
+
 
 RECIPES = (
     Recipe("fp32", "float32", "float32", False, "float32 weights, as trained"),
