@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fer_convert import converter, flatbuffer, parity, tflite_metadata
+from fer_convert import converter, flatbuffer, parity, releases, tflite_metadata
 from fer_convert.parent import Parent
 from fer_convert.parity import Steps
 from fer_convert.preparing import Prepared, Shrinking
 from fer_convert.recipes import MAX_DROP, Recipe
-from fer_edge import evaluation, files
+from fer_edge import evaluation, files, verifying
 from fer_edge.classifier import Classifier
 from fer_edge.errors import FerError, UsageError
 from fer_edge.metadata import ModelMetadata, attach
@@ -119,7 +119,8 @@ def _verify(
     classifier = Classifier(model, metadata)
     child = evaluation.predict(classifier, parent.held_out.faces)
     measured = evaluation.accuracy(parent.split, child.argmax(axis=1), parent.held_out.labels)
-    content = attach(model, msgspec.structs.replace(metadata, accuracy=measured))
+    test = verifying.make(model, metadata, verifying.TOLERANCES[recipe.rounding])
+    content = attach(model, msgspec.structs.replace(metadata, accuracy=measured, self_test=test))
     report = parity.compare(
         parent.split,
         said,
@@ -143,7 +144,7 @@ def _verify(
 
 
 def _describe(parent: Parent, recipe: Recipe, model: bytes) -> ModelMetadata:
-    minimum_runtime = flatbuffer.minimum_runtime(model)
+    minimum_runtime = releases.minimum(model)
     if minimum_runtime is None:
         raise FerError("the converter wrote no min_runtime_version into the model")
     return ModelMetadata(

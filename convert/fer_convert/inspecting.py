@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from tabulate import tabulate
 
-from fer_convert import flatbuffer
+from fer_convert import flatbuffer, releases
 from fer_edge.errors import ModelError
 from fer_edge.metadata import ModelMetadata, read_model
 
@@ -23,7 +23,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
         bytes: Its size.
         ends: Type of the input and output.
         integer: Whether every tensor holds integers.
-        minimum_runtime: Lowest TFLite release that runs it; None where the converter left no word of it.
+        minimum_runtime: Lowest TFLite release that runs it; None where neither its converter nor its operators tell.
         zeros: Share of the weights that are zero, 0..1.
         layers: In the order in which they run.
         metadata: Its description; None where there is none that we understand.
@@ -63,7 +63,7 @@ def inspect(path: Path, content: bytes) -> Inspection:
         bytes=len(content),
         ends=tensors.ends,
         integer=tensors.integer,
-        minimum_runtime=flatbuffer.minimum_runtime(content),
+        minimum_runtime=releases.minimum(content),
         zeros=tensors.sparsity,
         layers=layers,
         metadata=metadata,

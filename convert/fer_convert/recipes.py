@@ -78,6 +78,11 @@ class Recipe:
         """Give the same way for a pruned model."""
         return replace(self, name=f"{sparsity.name}-{self.name}", sparsity=sparsity)
 
+    @property
+    def rounding(self) -> Literal["float32", "int8", "int16", "dynamic"]:
+        """What activations are rounded to, "dynamic" where that is done as they come: of `verifying.TOLERANCES`."""
+        return "dynamic" if self.weights == "int8" and self.activations == "float32" else self.activations
+
 
 RECIPES = (
     Recipe("fp32", "float32", "float32", False, "float32 weights, as trained"),

@@ -39,10 +39,12 @@ class Classifier:
         """Load a model; see `load` for files.
 
         Raises:
-            ModelError: The interpreter does not take it, or its shapes contradict its description.
+            ModelError: The interpreter is too old for it or does not take it, or its shapes contradict its description.
         """
         self.metadata = metadata
-        self.interpreter = Interpreter(model, threads=threads, runtime=runtime, portable=portable)
+        self.interpreter = Interpreter(
+            model, minimum=metadata.minimum_runtime, threads=threads, runtime=runtime, portable=portable
+        )
         spec, tensors = metadata.input, self.interpreter
         expected = (1, spec.height, spec.width, spec.channels)
         if tensors.input.shape != expected or tensors.output.shape != (1, len(metadata.labels)):

@@ -13,9 +13,11 @@ from types import FrameType
 
 import click
 
-from fer_edge import interpreter, sinks
+from fer_edge import sinks
 from fer_edge.classifier import Classifier
 from fer_edge.command import Group, warn
+from fer_edge.commands import options
+from fer_edge.commands.models import models
 from fer_edge.detectors import open_detector
 from fer_edge.errors import FerError, UsageError
 from fer_edge.loop import Loop
@@ -30,6 +32,9 @@ from fer_edge.summary import Summary
 @click.version_option(package_name="fer-edge")
 def main() -> None:
     """Recognise facial expressions on the device."""
+
+
+main.add_command(models)
 
 
 @main.command()
@@ -50,16 +55,12 @@ def main() -> None:
     help="console: a readable line a frame; jsonl: one JSON object a line.",
 )
 @click.option("--frames", type=click.IntRange(1), help="Stop after so many frames.")
+@options.threads
+@options.runtime
 @click.option(
-    "--threads", type=click.IntRange(1, 64), help="Of the classifier.  [default: all cores but one, at most 4]"
-)
-@click.option(
-    "--runtime",
-    type=click.Choice([runtime.name for runtime in interpreter.RUNTIMES]),
-    help="The only interpreter to use.  [default: the first that is installed]",
-)
-@click.option(
-    "--portable", is_flag=True, help="Give the same numbers with every interpreter, bit for bit, several times slower."
+    "--portable",
+    is_flag=True,
+    help="Give the same numbers with every interpreter (on x86-64 bit for bit), several times slower.",
 )
 def run(
     source: str,

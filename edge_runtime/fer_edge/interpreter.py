@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fer_edge import releases
 from fer_edge.errors import FerError, ModelError, UsageError
 from fer_edge.quiet import native_stderr_hidden
+from fer_edge.tensors import Tensor
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Runtime:
     """An interpreter package.
 
     Attributes:
-        name: As in `--runtime` and in a model's `minimum_runtime`.
+        name: As in `--runtime`.
         module: The module that holds its `Interpreter`.
         distribution: The package's name for pip, which also tells its version.
     """
@@ -40,6 +42,19 @@ class Runtime:
         """Version of the installed package. Raises `importlib.metadata.PackageNotFoundError` where it is absent."""
         return importlib.metadata.version(self.distribution)
 
+    @property
+    def release(self) -> str | None:
+        """The newest TFLite release, by TensorFlow's numbers, whose operators the installed package has in full.
+
+        None where the package is there under another name than its usual one, and so does not tell its version. How
+        LiteRT's own numbers are turned into TensorFlow's is told in `fer_edge.releases`.
+        """
+        try:
+            version = self.version
+        except importlib.metadata.PackageNotFoundError:
+            return None
+        return releases.of_litert(version) if self.name == "litert" else version
+
     def load(self) -> ModuleType:
         """Import the module that holds the package's `Interpreter`. Raises `ImportError`."""
         return importlib.import_module(self.module)
@@ -50,10 +65,6 @@ RUNTIMES = (
     Runtime("tflite-runtime", "tflite_runtime.interpreter", "tflite-runtime"),
     Runtime("tensorflow", "tensorflow.lite.python.interpreter", "tensorflow"),
 )
-
-
-# Steps below half-way that still round up: more than float32's error in a pixel.
-_HALF_WAY = 1e-4
 
 
 def default_threads() -> int:
@@ -92,44 +103,15 @@ def find_runtime(name: str | None = None) -> tuple[Runtime, ModuleType]:
     )
 
 
-@dataclass(frozen=True)
-class Tensor:
-    """The input or output of a model.
-
-    Attributes:
-        index: The interpreter's number for it.
-        shape: Sizes, the batch first.
-        dtype: float32, int8 or uint8.
-        scale: A quantised value q stands for `(q - zero_point) * scale`; 0 where the tensor is float.
-        zero_point: See `scale`.
-    """
-
-    index: int
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    scale: float
-    zero_point: int
-
-    def quantize(self, values: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-        """Turn real values into what the tensor holds, rounding half up and saturating.
-
-        Keras' scaling to -1..1 puts every pixel half-way between two steps. Rounded half to even, neighbouring levels
-        would merge in pairs, and float32's own error would choose for each level anew; all the same way is the whole
-        picture lighter by half a level, which no network notices.
-        """
-        if not self.scale:
-            return values.astype(self.dtype, copy=False)
-        limits = np.iinfo(self.dtype)
-        # In float64 by name: NumPy 1 would divide in float32, and pixels that fall half-way would round otherwise.
-        steps = np.floor(values.astype(np.float64) / self.scale + 0.5 + _HALF_WAY) + self.zero_point
-        quantized: npt.NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(self.dtype)
-        return quantized
-
-    def dequantize(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Turn what the tensor holds into real values."""
-        if not self.scale:
-            return np.asarray(stored, np.float32)
-        return ((stored.astype(np.int32) - self.zero_point) * self.scale).astype(np.float32)
+def _check_age(runtime: Runtime, minimum: str) -> None:
+    """Refuse an interpreter that is older than a model, in place of its own words on operators and versions."""
+    release = runtime.release
+    if release is not None and releases.older(release, minimum):
+        has = "" if release == runtime.version else f", which has the operators of TFLite {release}"
+        raise ModelError(
+            f"the model needs TFLite {minimum} or newer, installed is {runtime.name} {runtime.version}{has}: "
+            "upgrade with 'pip install -U ai-edge-litert', or convert the run by another recipe"
+        )
 
 
 class Interpreter:
@@ -143,23 +125,32 @@ class Interpreter:
     """
 
     def __init__(
-        self, model: bytes, *, threads: int | None = None, runtime: str | None = None, portable: bool = False
+        self,
+        model: bytes,
+        *,
+        minimum: str | None = None,
+        threads: int | None = None,
+        runtime: str | None = None,
+        portable: bool = False,
     ) -> None:
         """Load a model.
 
         Args:
             model: The bytes of a TFLite file.
+            minimum: Lowest TFLite release that has its operators, by TensorFlow's numbers; None where nobody knows.
             threads: Fixed for the interpreter's life; by default `default_threads()`.
             runtime: Name of the only package to use.
-            portable: Use the kernels that all packages share in place of XNNPACK's. An integer model then gives the
-                same numbers in each of them, bit for bit, but runs several times slower.
+            portable: Use the kernels that all packages share in place of XNNPACK's. On x86-64 an integer model then
+                gives the same numbers in each of them, bit for bit, but runs several times slower.
 
         Raises:
-            ModelError: The package does not take the model.
+            ModelError: The package is older than the model needs, or does not take it.
             FerError: No package can be imported.
             UsageError: The runtime's name is not known.
         """
         self.runtime, module = find_runtime(runtime)
+        if minimum is not None:
+            _check_age(self.runtime, minimum)
         self.threads = threads or default_threads()
         try:
             with native_stderr_hidden():  # LiteRT announces XNNPACK, and repeats each error there
@@ -202,12 +193,4 @@ class Interpreter:
     def _only(details: list[dict[str, Any]], what: str) -> Tensor:
         if len(details) != 1:
             raise ModelError(f"the model has {len(details)} {what}s, ours have one")
-        detail = details[0]
-        scale, zero_point = detail["quantization"]
-        return Tensor(
-            index=int(detail["index"]),
-            shape=tuple(int(size) for size in detail["shape"]),
-            dtype=np.dtype(detail["dtype"]),
-            scale=float(scale),
-            zero_point=int(zero_point),
-        )
+        return Tensor.of(details[0])

@@ -20,8 +20,10 @@ from msgspec import Meta
 
 from fer_edge import files
 from fer_edge.errors import FerError, ModelError
+from fer_edge.self_test import SelfTest
 
-FORMAT_VERSION = 1
+# 2 brought the self-test; a file of version 1 has none.
+FORMAT_VERSION = 2
 METADATA_NAME = "metadata.json"
 LABELS_NAME = "labels.txt"
 CHECKSUM_NAME = "model.sha256"
@@ -31,6 +33,7 @@ _LARGEST_MEMBER = 1 << 20
 Side = Annotated[int, Meta(ge=8, le=1024)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Release = Annotated[str, Meta(pattern=r"^\d{1,4}(\.\d{1,4}){1,3}$")]
 
 
 class InputSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,9 +127,11 @@ class ModelMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         labels: Expressions in the order of the model's output.
         input: How a face becomes the model's input.
         parameters: Number of weights of the float model.
-        minimum_runtime: Lowest TFLite release, by TensorFlow's numbers, that has all operators of this file.
+        minimum_runtime: Lowest TFLite release, by TensorFlow's numbers, that has all operators of this file; an older
+            interpreter refuses it.
         accuracy: Of this file, not of its float parent; absent where it was not measured.
         origin: Where the model comes from.
+        self_test: How the file proves itself on a device; absent in files of format 1.
     """
 
     format_version: Annotated[int, Meta(ge=1)] = FORMAT_VERSION
@@ -135,16 +140,19 @@ class ModelMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     labels: Annotated[tuple[Name, ...], Meta(min_length=2, max_length=100)]
     input: InputSpec
     parameters: Annotated[int, Meta(ge=1)]
-    minimum_runtime: str
+    minimum_runtime: Release
     accuracy: Accuracy | None = None
     origin: Origin
+    self_test: SelfTest | None = None
 
     def __post_init__(self) -> None:
-        """Refuse labels that stand twice or would break `labels.txt`."""
+        """Refuse labels that stand twice, would break `labels.txt`, or are not those of the self-test."""
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("a label stands twice")
         if any(label != label.strip() or not label.isprintable() for label in self.labels):
             raise ValueError("a label has white space around it or control characters in it")
+        if self.self_test and any(case.expected.keys() != set(self.labels) for case in self.self_test.cases):
+            raise ValueError("the self-test names other labels than the model")
 
     @classmethod
     def of(cls, path: Path) -> ModelMetadata:

@@ -101,7 +101,7 @@ def test_a_named_run_becomes_what_was_asked_for(fp32_conversion: Result, tiny_fp
 
 def test_the_file_describes_itself(converted: Path, recipe: str, tiny_run: Path) -> None:
     metadata, info = ModelMetadata.of(converted), RunFolder(tiny_run).info
-    assert (metadata.name, metadata.recipe, metadata.format_version) == (f"tiny-{recipe}", recipe, 1)
+    assert (metadata.name, metadata.recipe, metadata.format_version) == (f"tiny-{recipe}", recipe, 2)
     assert metadata.labels == EXPRESSIONS
     assert metadata.input == info.input
     assert metadata.parameters == info.parameters

@@ -20,7 +20,8 @@ from fer_convert.cli import main
 from fer_convert.recipes import RECIPES
 from fer_edge.classifier import Classifier
 from fer_edge.evaluation import predict
-from fer_edge.metadata import ModelMetadata
+from fer_edge.metadata import ModelMetadata, read_model
+from fer_edge.verifying import verify
 from fer_train.run_folder import CALIBRATION, RunFolder
 from fer_train.samples import write
 
@@ -127,6 +128,35 @@ def test_every_recipe_runs_in_the_older_interpreter(
         theirs = np.load(tmp_path / "theirs.npy")
         assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).all(), path.name
         assert np.abs(ours - theirs).max() < 0.01, path.name
+
+
+def test_every_file_proves_itself_in_both_interpreters(
+    all_of_them: tuple[Path, list[dict[str, Any]]], repository: Path
+) -> None:
+    paths = sorted(all_of_them[0].glob("*.tflite"))
+    for path in paths:
+        model, metadata = read_model(path)
+        verdict = verify(model, metadata, threads=2)
+        assert (verdict.failures, verdict.tested) == ((), True), path.name
+    other_python = os.environ.get("FER_EDGE_TFLITE_PYTHON")
+    if not other_python:
+        pytest.skip("FER_EDGE_TFLITE_PYTHON names no Python that has tflite_runtime")
+    code = "from fer_edge.cli import main; main()"
+    command = [other_python, "-c", code, "models", "verify", "--runtime", "tflite-runtime", *map(str, paths)]
+    environment = os.environ | {"PYTHONPATH": str(repository / "edge_runtime")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("; largest difference ") == len(paths)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "release"),
+    [("fp32", "1.5.0"), ("fp16", "1.15.0"), ("dynamic", "2.4.0"), ("int8", "2.10.0"), ("int16x8", "2.10.0")],
+)
+def test_the_release_that_a_file_needs(
+    recipe: str, release: str, all_of_them: tuple[Path, list[dict[str, Any]]]
+) -> None:
+    assert ModelMetadata.of(all_of_them[0] / f"plain-{recipe}.tflite").minimum_runtime == release
 
 
 @pytest.mark.parametrize("ends", ["uint8", "float32"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -229,3 +230,45 @@ def test_a_package_for_another_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FerError) as caught:
         Interpreter(b"model")
     assert str(caught.value) == f"litert 9.9 does not work with NumPy {np.__version__}: tflite-runtime needs 'numpy<2'"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "version", "told"),
+    [
+        ("litert", "1.4.0", "litert 1.4.0, which has the operators of TFLite 2.19.0"),
+        ("tflite-runtime", "2.14.0", "tflite-runtime 2.14.0"),
+        ("tensorflow", "2.19.1", "tensorflow 2.19.1"),
+    ],
+)
+def test_an_interpreter_that_is_too_old_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch, runtime: str, version: str, told: str
+) -> None:
+    (chosen,) = (one for one in RUNTIMES if one.name == runtime)
+    module = stand_in()
+    made: list[int] = []
+    monkeypatch.setattr(module.Interpreter, "__init__", lambda _self, **_: made.append(1))
+    monkeypatch.setitem(sys.modules, chosen.module, module)
+    monkeypatch.setattr("importlib.metadata.version", lambda _name: version)
+    with pytest.raises(ModelError) as caught:
+        Interpreter(b"model", runtime=runtime, minimum="2.20.0")
+    assert str(caught.value) == (
+        f"the model needs TFLite 2.20.0 or newer, installed is {told}: "
+        "upgrade with 'pip install -U ai-edge-litert', or convert the run by another recipe"
+    )
+    assert not made
+
+
+@pytest.mark.parametrize(("version", "minimum"), [("2.3.0", "2.20.0"), ("2.3.0", "2.21.0"), ("1.4.0", "2.19.0")])
+def test_litert_is_as_new_as_the_tensorflow_in_it(monkeypatch: pytest.MonkeyPatch, version: str, minimum: str) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", stand_in())
+    monkeypatch.setattr("importlib.metadata.version", lambda _name: version)
+    assert Interpreter(b"model", minimum=minimum).runtime.name == "litert"
+
+
+def test_a_package_under_another_name_is_given_a_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setitem(sys.modules, "tensorflow.lite.python.interpreter", stand_in())
+    monkeypatch.setattr("importlib.metadata.version", unknown)
+    assert Interpreter(b"model", runtime="tensorflow", minimum="9.0.0").runtime.release is None

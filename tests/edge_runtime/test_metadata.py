@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
@@ -29,6 +30,16 @@ def test_what_is_written_is_read(tmp_path: Path, metadata: ModelMetadata) -> Non
     assert read_model(path) == (path.read_bytes(), measured)
     assert ModelMetadata.of(path) == measured
     assert path.read_bytes().startswith(FLATBUFFER)
+
+
+def test_a_file_of_the_first_format_has_no_self_test(tmp_path: Path, metadata: ModelMetadata) -> None:
+    fields = msgspec.to_builtins(metadata) | {"format_version": 1}
+    del fields["self_test"]
+    content = json.dumps(fields).encode()
+    checksum = hashlib.sha256(FLATBUFFER).hexdigest().encode()
+    path = tmp_path / "m.tflite"
+    path.write_bytes(archive(("metadata.json", content), ("labels.txt", LABELS), ("model.sha256", checksum)))
+    assert read_model(path)[1] == msgspec.structs.replace(metadata, format_version=1)
 
 
 def test_equal_inputs_give_equal_bytes(metadata: ModelMetadata) -> None:
@@ -121,12 +132,18 @@ def changed(metadata: ModelMetadata, **fields: Any) -> bytes:
 def test_a_newer_format_asks_for_an_upgrade(tmp_path: Path, metadata: ModelMetadata) -> None:
     path = tmp_path / "m.tflite"
     # The newer format may have fields that this one does not know.
-    path.write_bytes(archive(("metadata.json", changed(metadata, format_version=2, smile=1)), ("labels.txt", LABELS)))
+    path.write_bytes(archive(("metadata.json", changed(metadata, format_version=3, smile=1)), ("labels.txt", LABELS)))
     with pytest.raises(ModelError) as caught:
         read_model(path)
-    assert str(caught.value) == f"{path} has metadata format 2, this fer-edge reads up to 1: upgrade fer-edge"
+    assert str(caught.value) == f"{path} has metadata format 3, this fer-edge reads up to 2: upgrade fer-edge"
 
 
+TEST = {
+    "cases": [{"seed": 1, "expected": {"happy": 0.75, "sad": 0.25}}],
+    "portable_machines": ["x86_64"],
+    "portable_tolerance": 0.1,
+    "tolerance": 0.1,
+}
 GRAY = {"height": 48, "width": 48, "channels": 1, "color": "gray", "scale": 0.1, "offset": 0.0}
 
 
@@ -145,6 +162,11 @@ GRAY = {"height": 48, "width": 48, "channels": 1, "color": "gray", "scale": 0.1,
         ({"input": GRAY | {"height": 7}}, "Expected `int` >= 8 - at `$.input.height`"),
         ({"input": GRAY | {"scale": 0}}, "Expected `float` > 0.0 - at `$.input.scale`"),
         ({"input": GRAY | {"margin": -0.1}}, "Expected `float` >= 0.0 - at `$.input.margin`"),
+        ({"minimum_runtime": "UNKNOWN"}, "matching regex"),
+        ({"minimum_runtime": "2.14.0-dev"}, "matching regex"),
+        ({"self_test": TEST | {"cases": []}}, "of length >= 1 - at `$.self_test.cases`"),
+        ({"self_test": TEST | {"tolerance": 1.5}}, "Expected `float` <= 1.0 - at `$.self_test.tolerance`"),
+        ({"self_test": TEST}, "the self-test names other labels than the model"),
     ],
 )
 def test_descriptions_that_cannot_be_meant(

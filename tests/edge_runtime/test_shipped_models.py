@@ -31,6 +31,7 @@ def test_its_card_says_what_the_file_says(path: Path) -> None:
     assert f"{path.stat().st_size:,} bytes" in card
     assert f"{described.parameters:,} parameters" in card
     assert described.origin.data_sha256 in card
+    assert f"TFLite {described.minimum_runtime} or newer" in card
 
 
 def test_the_default_is_as_good_as_promised() -> None:

@@ -1,0 +1,1 @@
+"""Commands of `fer-edge` beside `run`, and the options that they share."""
