@@ -57,7 +57,7 @@ TOLERANCES = {
     "float32": Tolerance(0.0001, 0.001),
     "int16": Tolerance(0.001, 0.001),
     "int8": Tolerance(0.002, 0.15),
-    "dynamic": Tolerance(0.1, 0.1),
+    "dynamic": Tolerance(0.12, 0.12),
 }
 
 
