@@ -2,25 +2,25 @@
 
 What is expected is stored as LiteRT's portable kernels give it. An interpreter's default kernels, with which the device
 runs, and the portable ones of ARM round otherwise: they are held to it by a wider tolerance, and all to the labels. A
-tolerance is about twice the largest difference of a probability that was seen over 60 made faces (16 to 24 on aarch64)
-through the shipped model and every recipe of a MobileNetV2 and of a plain convolutional network. One thread or two
-never made a difference.
+tolerance is at least twice the largest difference of a probability that was seen over 60 made faces (6 to 24 on
+aarch64) through the shipped model and every recipe of a MobileNetV2 and of a plain convolutional network. One thread or
+two never made a difference.
 
     activations    portable, x86-64    portable, aarch64    default, x86-64    default, aarch64
     float32        0.000002            0.000002             0.000002           0.000002
     int16          0.0002              0.0001               0.0002             0.0001
-    int8           0                   0.062                0.105              0.047
+    int8           0                   0.062                0.070              0.062
     dynamic        0.034               0.030                0.052              0.037
 
 (LiteRT 2.3 and tflite-runtime 2.14 on x86-64; LiteRT 2.1 and tflite-runtime 2.14 on aarch64, emulated as Cortex-A53,
-A72 and A76. TensorFlow 2.13 agrees with the first two; 2.12, which nothing of ours installs, rounds means otherwise.)
-The deeper the network, the more that moves; for int8 the tolerance is less than twice, since faces are taken that move
-little. "dynamic" stands for activations that are rounded as they come: a last bit before decides on a whole step.
+A72 and A76. TensorFlow 2.13 agrees with the first two; 2.12, which nothing of ours installs, rounds otherwise.) The
+deeper the network, the more that moves. "dynamic" stands for activations that are rounded as they come: a last bit
+before decides on a whole step.
 
-So every device finds what matters: a wrong scale, labels in another order, kernels that compute something else.
-(LiteRT 2.1's default kernels on an emulated processor with 8-bit matrix instructions were off by 0.97.) On x86-64, int8
-rounds nowhere, and some hundred changed weights among a million show. No test finds the one bit that moves nothing:
-that is for the file's checksum.
+So every device finds what matters: a wrong scale, labels in another order, kernels that compute something else. (LiteRT
+2.1's default kernels on an emulated processor with 8-bit matrix instructions were off by 0.97.) On x86-64, where int8
+is exact, some hundred changed weights among a million show. No test finds the one bit that moves nothing: that is for
+the file's checksum.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ TOLERANCES = {
     "float32": Tolerance(0.0001, 0.001),
     "int16": Tolerance(0.001, 0.001),
     "int8": Tolerance(0.002, 0.15),
-    "dynamic": Tolerance(0.1, 0.1),
+    "dynamic": Tolerance(0.12, 0.12),
 }
 
 
