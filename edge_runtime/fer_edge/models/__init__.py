@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-DEFAULT = "mobilenetv2-qat-int8"
+DEFAULT = "mobilenetv2-int8"
 
 
 def shipped_model(name: str = DEFAULT) -> Path:
