@@ -9,8 +9,9 @@ SITE_PACKAGES := $(shell $(PYTHON) -c "import importlib.util as u; print('--syst
 # The older interpreter has wheels for CPython 3.11 and below; its tests are left out elsewhere.
 HAS_TFLITE_RUNTIME := $(shell $(PYTHON) -c "import sys; print('yes' if sys.version_info < (3, 12) else '')" 2>/dev/null)
 
-# MediaPipe reads our files as phones do. It brings another OpenCV under the same name, hence an environment of its own.
-HAS_MEDIAPIPE := $(if $(filter x86_64,$(shell uname -m)),yes)
+# MediaPipe reads our files as phones do. It brings another OpenCV under the same name, hence an environment of its own;
+# without the libraries that it loads (scripts/system-packages --mediapipe installs them) its test is left out.
+HAS_MEDIAPIPE := $(shell $(PYTHON) -c "import ctypes, platform; [ctypes.CDLL(f'lib{name}') for name in ('EGL.so.1', 'GLESv2.so.2', 'GL.so.1')]; print('yes' if platform.machine() == 'x86_64' else '')" 2>/dev/null)
 
 .PHONY: help run test test-slow check test-wheel clean
 
@@ -62,6 +63,5 @@ clean:
 	touch $@
 
 .venv-mediapipe/ready: pyproject.toml
-	scripts/system-packages --mediapipe
 	scripts/make-environment "$(PYTHON)" .venv-mediapipe "mediapipe>=1.2,<2"
 	touch $@
