@@ -87,7 +87,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def drop(self) -> float:
         """Points of accuracy that the conversion cost; negative where it gained."""
-        return -100 * self.paired.gain
+        return 0.0 - 100 * self.paired.gain
 
 
 class Steps(msgspec.Struct, frozen=True, kw_only=True):

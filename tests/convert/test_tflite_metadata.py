@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from flatbuffers.number_types import Float32Flags, Uint8Flags, Uint32Flags
 from flatbuffers.table import Table
 
-from fer_convert import converter, flatbuffer, recipes, tflite_metadata
+from fer_convert import converter, flatbuffer, recipes, releases, tflite_metadata
 from fer_convert.cli import main
 from fer_convert.entries import with_entry
 from fer_edge import preprocessing
@@ -180,7 +180,7 @@ def test_the_model_around_it_is_untouched(
     assert [(place % 16, data) for place, data in new[:-1]] == [(place % 16, data) for place, data in old]
     assert max(len(data) for _, data in old) > 1_000
     assert flatbuffer.layers(after) == flatbuffer.layers(before)
-    assert flatbuffer.minimum_runtime(after) == metadata.minimum_runtime == flatbuffer.minimum_runtime(before)
+    assert releases.minimum(after) == metadata.minimum_runtime == releases.minimum(before)
     assert entries(after).keys() - entries(before).keys() == {"TFLITE_METADATA"}
     faces = np.stack([preprocessing.fit_face(face, metadata.input) for face in mini_faces["public"][0]])[..., None]
     found = outputs(after, faces)
