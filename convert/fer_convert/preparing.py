@@ -86,7 +86,7 @@ class Prepared:
             inputs = preprocessing.to_input(self._calibration, self._parent.input)
             return bias_correction.corrected(self._made(sparsity, trained, False), inputs)
         if trained:
-            start = self._made(sparsity, False, False)
+            start = self._made(sparsity, False, True)
             tuning = self._ready().qat
             return qat.fine_tune(start, self._calibration, tuning, self._lesson("qat"), pruned=sparsity is not None)
         if sparsity is not None:

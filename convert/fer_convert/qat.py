@@ -43,8 +43,23 @@ def fine_tune(model: Any, calibration: preprocessing.Pixels, tuning: Tuning, les
     keras.utils.set_random_seed(settings.seed)
     aware = rounding(model, pruned=pruned)
     _settle_ranges(aware, preprocessing.to_input(calibration, lesson.parent.input))
-    lesson.fit(aware, settings, callbacks=(KeepZeros(aware),) if pruned else ())
+    lesson.fit(aware, settings, callbacks=(KeepStatistics(), *([KeepZeros(aware)] if pruned else [])))
     return aware
+
+
+class KeepStatistics(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+    """Lets batch normalization stand still, as the float model that teaches has it.
+
+    By the statistics of each batch the model would differ from its teacher by more than by the rounding.
+    """
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Freeze the layers; a fitting lets all be trained when it starts."""
+        del logs
+        for layer in self.model.layers:
+            inner = getattr(layer, "layer", None)
+            if isinstance(inner, keras.layers.BatchNormalization):
+                inner.trainable = False
 
 
 def rounding(model: Any, *, pruned: bool) -> Any:
@@ -126,7 +141,10 @@ def _with_even_depthwise_kernels(model: Any) -> Any:
 
 
 def _silent(layer: Any) -> Any:
-    """Give a copy of a layer; of one that adds noise in training, one that does nothing, which TFMOT knows."""
-    if isinstance(layer, keras.layers.GaussianNoise):
+    """Give a copy of a layer; of one that adds noise in training, one that does nothing.
+
+    Noise would be most of what the model differs in from its teacher, and TFMOT knows no GaussianNoise.
+    """
+    if isinstance(layer, (keras.layers.GaussianNoise, keras.layers.Dropout)):
         return keras.layers.Dropout(0.0, name=layer.name)
     return type(layer).from_config(layer.get_config())
