@@ -94,8 +94,9 @@ def convert_model(
     if any(recipe.calibrated for recipe in wanted.recipes):
         parent.calibration.check()
     calibration = pipeline.fitted(parent.calibration.faces, parent.input)
-    said = parent.probabilities()
     prepared = Prepared(parent, calibration, wanted.shrinking, say, bar)
+    prepared.check(wanted.recipes)
+    said = parent.probabilities()
     done = []
     for recipe in wanted.recipes:
         model, steps = prepared.model(recipe)

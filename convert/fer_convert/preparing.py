@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -16,6 +16,7 @@ from fer_convert.recipes import Recipe, Sparsity
 from fer_convert.tuning import Lesson, Tuning
 from fer_edge import preprocessing
 from fer_edge.errors import UsageError
+from fer_train import distilling
 from fer_train.datasets import Dataset
 
 
@@ -59,6 +60,15 @@ class Prepared:
         self._parent, self._calibration, self._shrinking = parent, calibration, shrinking
         self._say, self._bar = say, bar
         self._made = cache(self._make)
+
+    def check(self, recipes: Sequence[Recipe]) -> None:
+        """Refuse, before any work, recipes that train where that cannot be.
+
+        Raises:
+            UsageError: The model cannot be trained, there is nothing to train on, or a teacher does not fit.
+        """
+        if any(recipe.tuned for recipe in recipes):
+            distilling.runs(self._ready().teachers, self._parent.labels)
 
     def model(self, recipe: Recipe) -> tuple[Any, Steps]:
         """Give the model to convert by a recipe, and what was done to it.

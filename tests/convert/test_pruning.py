@@ -146,6 +146,16 @@ def test_options_that_do_not_go_together(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_teacher_that_is_no_run_is_told_before_any_work(
+    plain_run: Path, mini_csv: Path, tmp_path: Path, the_error: Callable[[Result], str]
+) -> None:
+    teacher, out = tmp_path / "absent", tmp_path / "models"
+    result = convert(plain_run, "--int8", "--qat", "--data", mini_csv, "--teacher", teacher, "--out", out)
+    assert result.exit_code == 2
+    assert the_error(result).startswith(f"{teacher} is not a run folder")
+    assert not out.exists()
+
+
 def test_layers_between_the_first_and_the_last_are_pruned() -> None:
     source = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(6, 3)(source)

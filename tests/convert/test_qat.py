@@ -87,3 +87,22 @@ def test_a_layer_that_cannot_is_named(pruned: bool) -> None:
     model = keras.Model(source, keras.layers.Conv2D(2, 3)(keras.layers.Rescaling(0.5, name="scaled")(source)))
     with pytest.raises(FerError, match=r"does not support (the|a) layer .*Rescaling"):
         qat.rounding(model, pruned=pruned)
+
+
+def test_rounding_is_all_that_is_left_to_learn() -> None:
+    source = keras.Input((8, 8, 1))
+    x = keras.layers.BatchNormalization(momentum=0.5)(keras.layers.Conv2D(4, 3, use_bias=False)(source))
+    x = keras.layers.Dropout(0.5)(keras.layers.Flatten()(keras.layers.ReLU()(x)))
+    aware = qat.rounding(keras.Model(source, keras.layers.Dense(2, activation="softmax")(x)), pruned=False)
+    assert [layer.layer.rate for layer in aware.layers if "dropout" in layer.name] == [0.0]
+    statistics = [weight for weight in aware.weights if "moving_" in weight.name]
+    kernels = [weight for weight in aware.trainable_weights if "kernel:0" in weight.name]
+    before, kernels_before = ([weight.numpy() for weight in group] for group in (statistics, kernels))
+    aware.compile("adam", "categorical_crossentropy")
+    random = np.random.default_rng(1)
+    inputs, targets = random.normal(3, 1, (32, 8, 8, 1)), np.eye(2)[random.integers(0, 2, 32)]
+    aware.fit(inputs, targets, verbose=0, callbacks=[qat.KeepStatistics()])
+    assert len(statistics) == len(kernels) == 2
+    for weight, value in zip(statistics, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)
+    assert all(np.abs(w.numpy() - v).max() > 0 for w, v in zip(kernels, kernels_before, strict=True))

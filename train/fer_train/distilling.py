@@ -35,6 +35,19 @@ def soften(probabilities: Any, temperature: float) -> Any:
     return tf.nn.softmax(tf.math.log(tf.maximum(probabilities, _SMALLEST)) / temperature)
 
 
+def runs(teachers: Sequence[str], labels: tuple[str, ...]) -> list[RunFolder]:
+    """Find the runs that teach a student of some labels.
+
+    Raises:
+        UsageError: One of them is no run, or knows other labels.
+    """
+    found = [RunFolder(Path(teacher)) for teacher in teachers]
+    for run in found:
+        if run.info.labels != labels:
+            raise UsageError(f"the teacher {run.path} knows {', '.join(run.info.labels)}, the data {', '.join(labels)}")
+    return found
+
+
 def load(distillation: Distillation, labels: tuple[str, ...]) -> tuple[Teacher, ...]:
     """Load the teachers that a distillation names, for a student of some labels.
 
@@ -42,11 +55,7 @@ def load(distillation: Distillation, labels: tuple[str, ...]) -> tuple[Teacher, 
         UsageError: A teacher knows other labels.
         FerError: A run cannot be read.
     """
-    runs = [RunFolder(Path(teacher)) for teacher in distillation.teachers]
-    for run in runs:
-        if run.info.labels != labels:
-            raise UsageError(f"the teacher {run.path} knows {', '.join(run.info.labels)}, the data {', '.join(labels)}")
-    return tuple(Teacher(run.model(), run.info.input) for run in runs)
+    return tuple(Teacher(run.model(), run.info.input) for run in runs(distillation.teachers, labels))
 
 
 def teaching(teachers: Sequence[Teacher], temperature: float) -> Callable[[Any, Any], Any]:
