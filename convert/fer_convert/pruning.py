@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fer_convert.recipes import Sparsity
-from fer_convert.tuning import Lesson, Tuning
+from fer_convert.tuning import Lesson, Tuning, quiet
 from fer_edge.errors import FerError
 from fer_train import pipeline
 from fer_train.keras_setup import keras, tf
@@ -57,7 +57,7 @@ def prune(model: Any, sparsity: Sparsity, tuning: Tuning, lesson: Lesson) -> Any
         options = {"pruning_schedule": sparse.ConstantSparsity(sparsity.share, 0), "sparsity_m_by_n": sparsity.pattern}
 
     def wrapped(layer: Any) -> Any:
-        copy = type(layer).from_config(layer.get_config())
+        copy = quiet(layer)
         return sparse.prune_low_magnitude(copy, **options) if layer.name in chosen else copy
 
     wrapper = keras.models.clone_model(model, clone_function=wrapped)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fer_convert.pruning import KeepZeros
-from fer_convert.tuning import Lesson, Tuning
+from fer_convert.tuning import Lesson, Tuning, quiet
 from fer_edge import preprocessing
 from fer_edge.errors import FerError
 from fer_train.keras_setup import keras, tf
@@ -119,7 +119,7 @@ def _with_even_depthwise_kernels(model: Any) -> Any:
     TFMOT rounds a depthwise kernel with one scale for all channels, and trained kernels differ by orders of magnitude:
     the small ones would become zero. The batch normalization behind takes the factor over.
     """
-    copy = keras.models.clone_model(model, clone_function=_silent)
+    copy = keras.models.clone_model(model, clone_function=quiet)
     copy.set_weights(model.get_weights())
     for layer in copy.layers:
         if not isinstance(layer, keras.layers.DepthwiseConv2D) or layer.use_bias:
@@ -138,13 +138,3 @@ def _with_even_depthwise_kernels(model: Any) -> Any:
         layer.set_weights([kernel / factor[:, np.newaxis]])
         follower.set_weights([gamma, beta, mean / factor, scaled])
     return copy
-
-
-def _silent(layer: Any) -> Any:
-    """Give a copy of a layer; of one that adds noise in training, one that does nothing.
-
-    Noise would be most of what the model differs in from its teacher, and TFMOT knows no GaussianNoise.
-    """
-    if isinstance(layer, (keras.layers.GaussianNoise, keras.layers.Dropout)):
-        return keras.layers.Dropout(0.0, name=layer.name)
-    return type(layer).from_config(layer.get_config())

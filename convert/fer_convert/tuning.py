@@ -16,6 +16,7 @@ from fer_train import distilling, fitting
 from fer_train.callbacks import NonFiniteLossError
 from fer_train.datasets import Dataset
 from fer_train.distilling import Teacher
+from fer_train.keras_setup import keras
 from fer_train.settings import Distillation, FitSettings
 
 
@@ -100,3 +101,13 @@ class Lesson:
 
     def _distillation(self) -> Distillation:
         return Distillation(teachers=self.teachers or (str(self.parent.path),), temperature=1.0, share=1.0)
+
+
+def quiet(layer: Any) -> Any:
+    """Give a copy of a layer; of one that adds noise in training, one that does nothing.
+
+    Noise would be most of what a model differs in from its teacher, and TFMOT knows no GaussianNoise.
+    """
+    if isinstance(layer, (keras.layers.GaussianNoise, keras.layers.Dropout)):
+        return keras.layers.Dropout(0.0, name=layer.name)
+    return type(layer).from_config(layer.get_config())
