@@ -112,6 +112,18 @@ def confusion(
     return tuple(tuple(row) for row in cells.tolist())
 
 
+def macro_f1(cells: Sequence[Sequence[int]]) -> float:
+    """Give the mean F1 of the classes that occur, 0..1.
+
+    Args:
+        cells: From `confusion`.
+    """
+    counts = np.asarray(cells)
+    right, there, answered = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    occurs = there > 0
+    return float(np.mean(2 * right[occurs] / (there + answered)[occurs]))
+
+
 def predict(
     classifier: Classifier,
     faces: Sequence[preprocessing.Pixels] | preprocessing.Pixels,

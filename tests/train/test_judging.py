@@ -17,9 +17,10 @@ from fer_edge.errors import FerError, UsageError
 from fer_edge.evaluation import wilson_interval
 from fer_edge.metadata import Accuracy
 from fer_edge.preprocessing import Pixels
+from fer_edge.reliability import Bin
 from fer_train.datasets import Split
 from fer_train.judging import figures, report, summary
-from fer_train.judging.judgement import Bin, ClassReport, Confusion, Judgement
+from fer_train.judging.judgement import ClassReport, Confusion, Judgement
 from fer_train.judging.metrics import judge
 from fer_train.judging.page import Section
 

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from fer_edge.preprocessing import Pixels
+from fer_edge.reliability import Bin
 from fer_train.judging._drawing import BLUE, FAINT, INK, ORANGE, RIGHT, WRONG, Tile, canvas, note, png, points, tiles
-from fer_train.judging.judgement import Bin
 
 COLUMNS = 6
 SHOWN = 24

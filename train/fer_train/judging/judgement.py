@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from fer_edge.metadata import Accuracy
+from fer_edge.reliability import Bin
 
-BINS = 15
 CONFIDENT = 0.8
 # A quantised softmax gives plain zeros, whose logarithm would swallow all the rest.
 SMALLEST_PROBABILITY = 1e-7
@@ -28,24 +28,6 @@ class ClassReport(msgspec.Struct, frozen=True, kw_only=True):
     recall: float | None
     f1: float | None
     support: int
-
-
-class Bin(msgspec.Struct, frozen=True, kw_only=True):
-    """Answers of about the same confidence, the confidence being the probability of the class answered.
-
-    Attributes:
-        low: The confidence is above this, 0..1.
-        high: The confidence is at most this, 0..1.
-        images: Number of answers.
-        confidence: Their mean confidence; None without any.
-        accuracy: Share of them that are right; None without any.
-    """
-
-    low: float
-    high: float
-    images: int
-    confidence: float | None
-    accuracy: float | None
 
 
 class Confusion(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import precision_recall_fscore_support
 
-from fer_edge import evaluation
-from fer_train.judging.judgement import BINS, CONFIDENT, SMALLEST_PROBABILITY, Bin, ClassReport, Confusion, Judgement
+from fer_edge import evaluation, reliability
+from fer_train.judging.judgement import CONFIDENT, SMALLEST_PROBABILITY, ClassReport, Confusion, Judgement
 
 
 def judge(
@@ -34,7 +34,7 @@ def judge(
     predicted = probabilities.argmax(axis=1)
     clean = None if leaked is None else ~leaked
     classes = _classes(predicted, labels, names)
-    bins = _reliability(probabilities.max(axis=1), predicted == labels)
+    bins = reliability.bins(probabilities, labels)
     of_the_truth = np.maximum(probabilities[np.arange(len(labels)), labels].astype(np.float64), SMALLEST_PROBABILITY)
     return Judgement(
         accuracy=evaluation.accuracy(split, predicted, labels),
@@ -45,7 +45,7 @@ def judge(
         balanced_accuracy=float(np.mean([one.recall for one in classes if one.recall is not None])),
         macro_f1=float(np.mean([one.f1 for one in classes if one.f1 is not None])),
         negative_log_likelihood=float(-np.log(of_the_truth).mean()),
-        calibration_error=_calibration_error(bins),
+        calibration_error=reliability.calibration_error(bins),
         reliability=bins,
         classes=classes,
         confusion=evaluation.confusion(predicted, labels, len(names)),
@@ -70,35 +70,6 @@ def _classes(
         )
         for number, name in enumerate(names)
     )
-
-
-def _reliability(confidences: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]) -> tuple[Bin, ...]:
-    edges = np.linspace(0, 1, BINS + 1)
-    members = np.digitize(confidences, edges[1:-1], right=True)
-    bins = []
-    for number in range(BINS):
-        inside = members == number
-        some = bool(inside.any())
-        bins.append(
-            Bin(
-                low=float(edges[number]),
-                high=float(edges[number + 1]),
-                images=int(np.count_nonzero(inside)),
-                confidence=float(confidences[inside].mean(dtype=np.float64)) if some else None,
-                accuracy=float(right[inside].mean()) if some else None,
-            )
-        )
-    return tuple(bins)
-
-
-def _calibration_error(bins: Sequence[Bin]) -> float:
-    """Give the expected calibration error of Guo et al. 2017, arXiv:1706.04599."""
-    gaps = [
-        one.images * abs(one.confidence - one.accuracy)
-        for one in bins
-        if one.confidence is not None and one.accuracy is not None
-    ]
-    return sum(gaps) / sum(one.images for one in bins)
 
 
 def _confusions(

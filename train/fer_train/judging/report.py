@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from fer_edge import files
 from fer_edge.errors import UsageError
+from fer_edge.reliability import BINS
 from fer_train.datasets import Split
 from fer_train.judging import figures, summary
-from fer_train.judging.judgement import BINS, Judgement
+from fer_train.judging.judgement import Judgement
 from fer_train.judging.page import Section, Table, page
 
 PAGE = "report.html"
