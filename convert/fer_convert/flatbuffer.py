@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 # TensorFlow is set up there, before anything of it is imported.
 import fer_train.keras_setup  # noqa: F401
+from fer_edge.graph import arena_bytes
 
 _INTEGERS = frozenset({"int8", "uint8", "int16", "int32", "int64", "bool"})
 
@@ -82,7 +83,9 @@ def tensors(flatbuffer: bytes) -> Tensors:
         # A later pair of a name wins: that of the highest version.
         versions=dict(sorted(_operator(model, one) for one in graph.operators)),
         sparsity=sparsity(layers(flatbuffer)),
-        arena_bytes=_arena(model, graph),
+        arena_bytes=arena_bytes(
+            graph.operators, graph.inputs, graph.outputs, lambda index: _bytes(graph.tensors[index])
+        ),
     )
 
 
@@ -138,23 +141,6 @@ def _zeros(tensor: Any, data: npt.NDArray[np.uint8]) -> float:
     if tensor.sparsity is None:
         return float(np.mean(values == 0))
     return 1 - float(np.count_nonzero(values)) / math.prod(_shape(tensor))
-
-
-def _arena(model: Any, graph: Any) -> int:
-    """Give the largest sum of bytes of the activations that are alive during one operator."""
-    last = {int(index): len(graph.operators) for index in graph.outputs}
-    for step, operator in reversed(list(enumerate(graph.operators))):
-        for index in operator.inputs:
-            last.setdefault(int(index), step)
-    alive = {int(index) for index in graph.inputs}
-    largest = 0
-    for step, operator in enumerate(graph.operators):
-        # What is made of constants alone, such as weights unpacked, is kept by the interpreter like a weight.
-        if any(index in alive for index in operator.inputs):
-            alive |= {int(index) for index in operator.outputs}
-        largest = max(largest, sum(_bytes(graph.tensors[index]) for index in alive))
-        alive = {index for index in alive if last.get(index, step) > step}
-    return largest
 
 
 def _bytes(tensor: Any) -> int:

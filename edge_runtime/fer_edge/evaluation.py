@@ -127,7 +127,7 @@ def macro_f1(cells: Sequence[Sequence[int]]) -> float:
 def predict(
     classifier: Classifier,
     faces: Sequence[preprocessing.Pixels] | preprocessing.Pixels,
-    step: Callable[[], None] = lambda: None,
+    step: Callable[[], object] = lambda: None,
 ) -> npt.NDArray[np.float32]:
     """Classify pictures that are faces already, as the device would.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from fer_edge.errors import FerError, ModelError, UsageError
-from fer_edge.interpreter import RUNTIMES, Interpreter, Tensor, default_threads, find_runtime
+from fer_edge.interpreter import RUNTIMES, Interpreter, Tensor, default_threads, find_runtime, invoker, read_graph
 from fer_edge.metadata import read_model
 
 
@@ -272,3 +273,65 @@ def test_a_package_under_another_name_is_given_a_chance(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "tensorflow.lite.python.interpreter", stand_in())
     monkeypatch.setattr("importlib.metadata.version", unknown)
     assert Interpreter(b"model", runtime="tensorflow", minimum="9.0.0").runtime.release is None
+
+
+def test_the_graph_of_the_shipped_model(shipped_model_path: Path) -> None:
+    graph = read_graph(read_model(shipped_model_path)[0])
+    names = [node.name for node in graph.nodes]
+    assert [names.count(name) for name in ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "FULLY_CONNECTED")] == [35, 17, 10, 3]
+    assert (len(names), names[0], names[-1]) == (67, "CONV_2D", "SOFTMAX")
+    assert [node.index for node in graph.nodes] == list(range(67))
+    (given,), (said,) = graph.inputs, graph.outputs
+    assert (graph.nodes[0].inputs[0], graph.nodes[-1].outputs) == (given, (said,))
+    assert (graph.tensors[given].shape, graph.tensors[said].shape) == ((1, 96, 96, 3), (1, 7))
+    assert graph.tensors[given].dtype == np.int8
+    # MobileNetV2 has 300 million at 224 x 224 without its last layer (Sandler et al. 2018, arXiv:1801.04381).
+    counted = sum(map(graph.multiply_accumulates, graph.nodes))
+    assert counted == 55_181_632
+    assert counted == pytest.approx(300e6 * (96 / 224) ** 2, rel=0.01)
+    # The widest place: 48 x 48 of 96 channels beside what becomes of them, 24 x 24.
+    assert graph.arena_bytes == 48 * 48 * 96 + 24 * 24 * 96
+
+
+def test_which_operators_a_delegate_runs(shipped_model_path: Path) -> None:
+    model, _ = read_model(shipped_model_path)
+    graph = read_graph(model)
+    if find_runtime()[0].name == "tflite-runtime" and platform.machine() == "x86_64":
+        # Its build for x86-64 keeps XNNPACK's integer kernels out.
+        assert graph.delegated == frozenset()
+    else:
+        assert [node.name for node in graph.nodes if node.index not in graph.delegated] == ["SOFTMAX"]
+    assert read_graph(model, portable=True).delegated == frozenset()
+
+
+def test_a_package_that_tells_no_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", stand_in())
+    monkeypatch.setattr("importlib.metadata.version", lambda _name: "9.9")
+    with pytest.raises(FerError) as caught:
+        read_graph(b"model")
+    assert str(caught.value) == "litert 9.9 does not tell a model's operators: try another --runtime"
+
+
+@pytest.mark.parametrize("load", [read_graph, invoker])
+def test_what_the_interpreter_refuses_has_no_graph(load: Any) -> None:
+    with pytest.raises(ModelError) as caught:
+        load(b"no model")
+    assert "cannot load the model: " in str(caught.value)
+    with pytest.raises(UsageError):
+        load(b"no model", runtime="onnx")
+
+
+def test_an_interpreter_that_is_too_old_is_not_asked_for_a_graph(
+    monkeypatch: pytest.MonkeyPatch, model_path: Path
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _name: "2.14.0")
+    model, _ = read_model(model_path)
+    for load in (read_graph, invoker):
+        with pytest.raises(ModelError, match=r"the model needs TFLite 99\.0\.0 or newer"):
+            load(model, minimum="99.0.0")
+
+
+def test_a_model_can_be_run_for_nothing_but_its_time(model_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run = invoker(read_model(model_path)[0], threads=1)
+    assert [run() for _ in range(3)] == [None] * 3
+    assert capfd.readouterr().err == ""
