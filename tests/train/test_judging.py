@@ -314,11 +314,15 @@ def test_a_failure_on_the_way_leaves_no_part_of_a_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_parts_of_the_extra_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("package", "module"),
+    [("jinja2", "judging"), ("matplotlib", "judging"), ("sklearn.metrics", "judging.metrics")],
+)
+def test_missing_parts_of_the_extra_are_told(package: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib
 
-    from fer_train import judging
-
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "sklearn" else object())
-    with pytest.raises(FerError, match=r"sklearn is not installed: .*pip install 'fer-edge\[workstation\]'"):
-        importlib.reload(judging)
+    loaded = importlib.import_module(f"fer_train.{module}")
+    monkeypatch.setitem(sys.modules, package, None)
+    name = package.partition(".")[0]
+    with pytest.raises(FerError, match=rf"{name} is not installed: .*pip install 'fer-edge\[workstation\]'"):
+        importlib.reload(loaded)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_train.judging.page import Section, Table, page
+from fer_train.judging.page import Cell, Drawing, Section, Table, page
 
 PICTURE = cv2.imencode(".png", np.zeros((20, 30), np.uint8))[1].tobytes()
 
@@ -83,3 +83,44 @@ def test_it_follows_the_readers_screen(read: Reader) -> None:
 def test_a_picture_without_words_is_refused() -> None:
     with pytest.raises(ValueError, match="the picture of 'Face' has no alt text"):
         Section("Face", picture=PICTURE)
+
+
+SVG = '<svg viewBox="0 0 30 20"><path d="M0 0 L30 20"></path></svg>'
+
+
+def test_a_cell_may_say_more_than_one_thing() -> None:
+    table = Table(
+        ("name", Cell("p50", ("<ms>",))),
+        (("x", Cell(1.5, ("1 to 2", "slower"), "bad")), ("y", Cell("2", ("a & b",)))),
+    )
+    read = Reader(page("Mine", (Section("Numbers", table=table),)))
+    assert read.texts[-9:] == ["p50", "<ms>", "x", "1.5", "1 to 2", "slower", "y", "2", "a & b"]
+    assert [one.get("class") for one in read.all("small")] == [None, None, "bad", None]
+
+
+def test_drawings_have_words_and_the_same_in_figures() -> None:
+    drawing = Drawing('A "b" <c>', SVG, 'a "line"', "below", Table(("n",), (("7",),)))
+    read = Reader(page("Mine", (Section("Drawn", drawings=(drawing, Drawing("Plain", SVG, "again"))),)))
+    assert len(read.all("figure")) == len(read.all("figcaption")) == len(read.all("svg")) == 2
+    assert [one["aria-label"] for one in read.all("div") if one.get("role") == "img"] == ['a "line"', "again"]
+    assert 'A "b" <c>' in read.texts
+    assert read.texts[read.texts.index("In figures") + 1 :] == ["n", "7", "Plain"]
+    assert len(read.all("details")) == 1
+    with pytest.raises(ValueError, match="the drawing 'Plain' has no alt text"):
+        Drawing("Plain", SVG, "")
+
+
+def test_warnings_lists_and_a_lead_stand_out() -> None:
+    sections = (Section("Bad", points=("<one>", "two"), warning=True), Section("Good"))
+    read = Reader(page("Mine", sections, ("when & where",)))
+    assert [one.get("class") for one in read.all("section")] == ["warning", None]
+    assert [one for one in read.texts if one in ("<one>", "two")] == ["<one>", "two"]
+    assert [one for one in read.texts if one in ("Mine", "when & where", "Bad")][1:] == ["Mine", "when & where", "Bad"]
+    assert len(read.all("li")) == 2
+
+
+def test_a_wide_page_is_wide_on_paper_too(read: Reader) -> None:
+    style = "".join(Reader(page("Mine", (), wide=True)).texts)
+    assert "92rem" in style
+    assert "landscape" in style
+    assert "landscape" not in "".join(read.texts)

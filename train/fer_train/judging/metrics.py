@@ -6,10 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import precision_recall_fscore_support
 
 from fer_edge import evaluation, reliability
+from fer_edge.errors import FerError
 from fer_train.judging.judgement import CONFIDENT, SMALLEST_PROBABILITY, ClassReport, Confusion, Judgement
+
+try:
+    from sklearn.metrics import precision_recall_fscore_support
+except ImportError as error:
+    raise FerError(
+        "sklearn is not installed: judging needs the workstation extra: pip install 'fer-edge[workstation]'"
+    ) from error
 
 
 def judge(

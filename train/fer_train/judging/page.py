@@ -39,13 +39,18 @@ class Table:
         rows: As long as the header each. The first cell names the row.
     """
 
-    header: Sequence[str]
+    header: Sequence[object]
     rows: Sequence[Sequence[object]]
+
+    @property
+    def names(self) -> list[Cell]:
+        """The header, each name a `Cell`."""
+        return _cells(self.header)
 
     @property
     def cells(self) -> list[list[Cell]]:
         """The rows, each cell a `Cell`."""
-        return [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in self.rows]
+        return [_cells(row) for row in self.rows]
 
 
 @dataclass(frozen=True)
@@ -121,3 +126,7 @@ def page(title: str, sections: Sequence[Section], lead: Sequence[str] = (), *, w
     environment.filters["png_size"] = lambda picture: struct.unpack(">II", picture[_PNG_SIZE])
     template = environment.from_string(resources.files(__package__).joinpath(_TEMPLATE).read_text("utf-8"))
     return template.render(title=title, sections=sections, lead=lead, wide=wide).encode()
+
+
+def _cells(row: Sequence[object]) -> list[Cell]:
+    return [cell if isinstance(cell, Cell) else Cell(cell) for cell in row]
