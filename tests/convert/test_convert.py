@@ -226,7 +226,7 @@ def check_fine_tuned(run: Path, data: Path, out: Path) -> None:
     model = out / f"{name}.tflite"
     described, report = ModelMetadata.of(model), json.loads(model.with_suffix(".json").read_text())
     assert (described.recipe, described.name) == ("qat-int8", name)
-    assert report["qat"] == {"epochs": 1, "learning_rate": 1e-4, "augment": "standard"}
+    assert report["qat"] == {"epochs": 1, "learning_rate": 2e-5, "augment": "standard"}
     assert (report["pruning"], report["teachers"]) == (None, [str(run)])
     interpreter = raw_interpreter(model)
     ends = interpreter.get_input_details() + interpreter.get_output_details()

@@ -104,7 +104,7 @@ def test_training_with_rounding_in_the_loop(theirs: Path, mini_folders: Path, tm
     result = convert(theirs / "theirs.h5", *tuning, *data, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "theirs-qat-int8.json").read_text())
-    assert report["qat"] == {"epochs": 1, "learning_rate": 1e-4, "augment": "none"}
+    assert report["qat"] == {"epochs": 1, "learning_rate": 2e-5, "augment": "none"}
     assert report["calibration"]["size"] == 70
     assert (report["integer"], report["origin"]["data"]) == (True, "unknown; calibrated and judged on faces")
 

@@ -70,7 +70,7 @@ def _passes(name: str, what: str, epochs: int, rate: float) -> tuple[Callable[..
 
 _TUNING = (
     click.option("--qat", is_flag=True, help="int8 after quantization-aware training on --data."),
-    *_passes("qat", "the quantization-aware training", 2, 1e-4),
+    *_passes("qat", "the quantization-aware training", 1, 2e-5),
     click.option(
         "--prune",
         type=Share(),
