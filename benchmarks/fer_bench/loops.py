@@ -22,10 +22,13 @@ from fer_edge.errors import SourceError
 from fer_edge.loop import Loop
 from fer_edge.preprocessing import Pixels
 from fer_edge.sources import open_source, resolve
+from fer_edge.tracker import TrackerSettings
 from fer_edge.types import Frame, Result, StageTimes
 
 # These wait for the loop and can be begun anew; any other source goes on by itself.
 FINITE = frozenset({"demo", "folder", "image", "video"})
+# The whole picture in every frame, and no face that is not seen.
+EVERY_FRAME = TrackerSettings(search_frames=1, patience_s=0.0)
 _STAGES = (*(stage.name for stage in fields(StageTimes)), "age")
 _TOTAL = _STAGES.index("total")
 # On a live source: the most seconds of a turn, and as few turns of each loop as an interval can be made of.
@@ -52,7 +55,7 @@ class NotebookLoop(Loop):
 
     def __init__(self, classifier: Classifier) -> None:
         """Join the stages."""
-        super().__init__(FullSizeDetector(), classifier)
+        super().__init__(FullSizeDetector(), classifier, EVERY_FRAME)
 
     def process(self, frame: Frame) -> Result:
         """Process a frame as if the camera gave no luma."""
@@ -141,7 +144,7 @@ def measure(
     """Measure three loops on a source, with the same classifier.
 
     "fer-edge" is what `fer-edge run` does. "full-frame" searches the whole picture of every frame with the same
-    detector settings; it is the same as the first as long as that searches no less. "naive" is `NotebookLoop`. A
+    detector settings. "naive" is `NotebookLoop`. A
     tracker is in all of them; it costs microseconds.
 
     A source that waits gives every frame to every loop, in an order drawn anew for each frame, and is begun anew where
@@ -188,7 +191,7 @@ def _loops(classifier: Classifier) -> tuple[_Measured, ...]:
         _Measured(
             "full-frame",
             "the whole picture searched in every frame, with the same settings",
-            Loop(HaarDetector(), classifier),
+            Loop(HaarDetector(), classifier, EVERY_FRAME),
         ),
         _Measured(
             "naive",

@@ -10,7 +10,7 @@ from fer_edge.classifier import Classifier
 from fer_edge.detectors import Detector
 from fer_edge.sinks import Sink
 from fer_edge.summary import Summary
-from fer_edge.tracker import IouTracker
+from fer_edge.tracker import Tracker, TrackerSettings
 from fer_edge.types import Face, Frame, Result, StageTimes
 
 
@@ -24,16 +24,21 @@ class Loop:
         ...         print(loop.process(frame).faces)
     """
 
-    def __init__(self, detector: Detector, classifier: Classifier, tracker: IouTracker | None = None) -> None:
-        """Join the stages; without a tracker, a new one follows faces by overlap."""
-        self.detector = detector
+    def __init__(self, detector: Detector, classifier: Classifier, settings: TrackerSettings | None = None) -> None:
+        """Join the stages.
+
+        Args:
+            detector: Finds faces.
+            classifier: Names their expressions.
+            settings: How faces are followed.
+        """
         self.classifier = classifier
-        self.tracker = tracker or IouTracker()
+        self.tracker = Tracker(detector, settings or TrackerSettings())
 
     def process(self, frame: Frame) -> Result:
         """Find, follow and classify all faces of a frame."""
         taken = time.perf_counter_ns()
-        tracks = self.tracker.update(self.detector.detect(frame.gray))
+        tracks = self.tracker.update(frame.gray, frame.at_s)
         found = time.perf_counter_ns()
         faces = tuple(
             Face(track.number, track.box, self.classifier.classify(frame.gray, track.box)) for track in tracks

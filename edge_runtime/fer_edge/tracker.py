@@ -1,64 +1,138 @@
-"""Faces followed from frame to frame by overlap."""
+"""Faces followed from frame to frame: a search of the whole picture now and then, in between one around each face.
+
+A search of the whole picture costs some hundred times one around a face whose place and size are nearly known.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fer_edge.box import Box
+from fer_edge.detectors import Detector
+from fer_edge.preprocessing import Pixels
 from fer_edge.types import Track
+
+
+@dataclass(frozen=True)
+class TrackerSettings:
+    """When to search the whole picture, and how long to believe in a face that is not seen.
+
+    Attributes:
+        search_frames: The whole picture is searched in each frame of this number, 1 for every frame.
+        search_s: And when so much time has passed since the last such search, seconds.
+        overlap: Intersection over union from which a box continues a track, 0..1.
+        patience_s: How long a face may go unseen before its track ends, seconds.
+        trust: Nor may it go unseen for longer than this share of the time for which it was seen: what shows up for a
+            moment was hardly a face.
+    """
+
+    search_frames: int = 15
+    search_s: float = 0.5
+    overlap: float = 0.3
+    patience_s: float = 0.4
+    trust: float = 0.3
 
 
 @dataclass
 class _Followed:
     number: int
     box: Box
-    missed: int = 0
+    born_s: float
+    seen_s: float
 
 
-class IouTracker:
-    """Gives a box the number of the box that it overlaps most in the frames before.
+class Tracker:
+    """Finds the faces of one frame after the other and gives each the number that it had.
+
+    A frame is searched as a whole at once where no face is followed or one is not seen.
 
     Example:
-        >>> tracker = IouTracker()
-        >>> tracker.update([Box(10, 10, 50, 50)])
-        (Track(number=1, box=Box(x=10, y=10, width=50, height=50)),)
+        >>> tracker = Tracker(open_detector("haar"))
+        >>> tracker.update(gray, at_s=0.0)
+        (Track(number=1, box=Box(x=218, y=64, width=96, height=96)),)
     """
 
-    def __init__(self, *, overlap: float = 0.3, patience: int = 5) -> None:
+    def __init__(self, detector: Detector, settings: TrackerSettings = TrackerSettings()) -> None:
         """Start without tracks.
 
         Args:
-            overlap: Intersection over union from which a box continues a track, 0..1.
-            patience: Frames that a track may go unseen before its number is given up.
+            detector: Searches.
+            settings: When and how long.
         """
-        self.overlap = overlap
-        self.patience = patience
+        self.detector = detector
+        self.settings = settings
         self._followed: list[_Followed] = []
         self._numbers_given = 0
+        self._frames_since = 0
+        self._searched_s: float | None = None
+        self._now = 0.0
 
-    def update(self, boxes: Iterable[Box]) -> tuple[Track, ...]:
-        """Take the boxes of the next frame and give one track a box, by number.
+    def update(self, gray: Pixels, at_s: float | None) -> tuple[Track, ...]:
+        """Find the faces of the next frame.
 
-        The pairs that overlap most are joined first (greedy matching).
+        Args:
+            gray: [H, W] uint8.
+            at_s: When the frame was taken by its source's clock, seconds; None for a picture that has nothing to do
+                with the one before.
+
+        Returns:
+            One track a face, by number; of a face that is not seen for the moment, where it was last.
         """
-        unmatched = list(boxes)
+        now = at_s or 0.0
+        if at_s is None or now < self._now:  # where a source began anew its clock did as well
+            self._followed, self._searched_s = [], None
+        self._now = now
+        seen = [] if self._is_due(now) else self._follow(gray, self._followed, now)
+        if len(seen) < len(self._followed) or not seen:
+            self._search(gray, now)
+        self._frames_since += 1
+        self._followed = self._distinct([one for one in self._followed if self._is_believed(one, now)])
+        return tuple(Track(one.number, one.box) for one in self._followed)
+
+    def _is_due(self, now: float) -> bool:
+        if self._searched_s is None or not self._followed or self._frames_since >= self.settings.search_frames:
+            return True
+        return now - self._searched_s >= self.settings.search_s
+
+    def _follow(self, gray: Pixels, tracks: Sequence[_Followed], now: float) -> list[_Followed]:
+        """Look for faces around where they were; give those that are seen."""
+        seen = []
+        for track in tracks:
+            box = self.detector.follow(gray, track.box)
+            if box is not None:
+                track.box, track.seen_s = box, now
+                seen.append(track)
+        return seen
+
+    def _search(self, gray: Pixels, now: float) -> None:
+        """Search the whole picture; what continues no track is a new one, and a track not found is looked for."""
+        self._frames_since, self._searched_s = 0, now
+        boxes = self.detector.detect(gray)
         pairs = sorted(
-            ((track.box.overlap(box), track, box) for track in self._followed for box in unmatched),
+            ((track.box.overlap(box), place, track) for track in self._followed for place, box in enumerate(boxes)),
             key=lambda pair: -pair[0],
         )
-        seen: list[_Followed] = []
-        for overlap, track, box in pairs:
-            if overlap >= self.overlap and box in unmatched and track not in seen:
-                unmatched.remove(box)
-                track.box, track.missed = box, 0
-                seen.append(track)
-        for track in self._followed:
-            if track not in seen:
-                track.missed += 1
-        for box in unmatched:
-            self._numbers_given += 1
-            seen.append(_Followed(self._numbers_given, box))
-        lost = [track for track in self._followed if track not in seen and track.missed <= self.patience]
-        self._followed = seen + lost
-        return tuple(Track(track.number, track.box) for track in sorted(seen, key=lambda track: track.number))
+        # The pairs that overlap most are joined first (greedy matching).
+        joined: dict[int, _Followed] = {}
+        for overlap, place, track in pairs:
+            if overlap >= self.settings.overlap and place not in joined and track not in joined.values():
+                track.box, track.seen_s = boxes[place], now
+                joined[place] = track
+        self._follow(gray, [one for one in self._followed if one not in joined.values() and one.seen_s != now], now)
+        for place, box in enumerate(boxes):
+            if place not in joined:
+                self._numbers_given += 1
+                self._followed.append(_Followed(self._numbers_given, box, now, now))
+
+    def _is_believed(self, track: _Followed, now: float) -> bool:
+        settings = self.settings
+        return now - track.seen_s <= min(settings.patience_s, settings.trust * (track.seen_s - track.born_s))
+
+    def _distinct(self, tracks: Sequence[_Followed]) -> list[_Followed]:
+        """Leave out the younger of two tracks that came to follow the same face."""
+        kept: list[_Followed] = []
+        for track in sorted(tracks, key=lambda one: one.number):
+            if all(track.box.overlap(other.box) < self.settings.overlap for other in kept):
+                kept.append(track)
+        return kept

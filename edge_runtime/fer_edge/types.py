@@ -25,6 +25,8 @@ class Frame:
         captured_ns: When it was captured, `time.monotonic_ns()`.
         captured_at: The same moment by the wall clock, UTC.
         capture_ms: What fetching and decoding it cost, milliseconds; waiting for a camera is not a cost.
+        at_s: When it was taken by the source's own clock, seconds: a video's time, a camera's time of capture. None for
+            a picture that has nothing to do with the frame before.
         dropped: Frames of the source so far that were overwritten before anyone took them.
         luma: [H, W] uint8, where the camera gives it apart from the picture.
     """
@@ -35,6 +37,7 @@ class Frame:
     captured_ns: int
     captured_at: datetime
     capture_ms: float
+    at_s: float | None = None
     dropped: int = 0
     luma: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 

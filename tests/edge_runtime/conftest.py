@@ -55,6 +55,7 @@ def make_frame() -> Callable[..., Frame]:
             captured_ns=0,
             captured_at=datetime(2026, 11, 21, 20, 15, 2, 113_000, UTC),
             capture_ms=0.5,
+            at_s=index / 30,
             dropped=dropped,
         )
 

@@ -21,6 +21,15 @@ class Detector(Protocol):
         """Give the faces in a picture [H, W] uint8, in its pixels, within its borders, in no particular order."""
         ...
 
+    def follow(self, gray: Pixels, box: Box) -> Box | None:
+        """Give the face that was at a box in the frame before; None where it is not seen there any more.
+
+        Args:
+            gray: [H, W] uint8.
+            box: In its pixels.
+        """
+        ...
+
 
 def open_detector(name: str) -> Detector:
     """Make a detector with its default settings.

@@ -22,13 +22,23 @@ class HaarSettings:
         neighbors: Hits that must agree on a face; larger misses more and invents less.
         smallest: Smallest face, as a fraction of the picture's shorter side, 0..1.
         working_width: A wider picture is reduced to this many pixels for the search.
+        follow_size: A followed face is reduced to this many pixels, where it is larger; the cascade's own size is 24.
+        follow_window: Side of the square that is searched around a followed face, in units of the face.
+        follow_change: How much larger or smaller, as a factor, the face may have become.
+        follow_scale_factor: Ratio between the sizes searched there.
+        follow_neighbors: Hits that must agree there.
     """
 
     cascade: str = "haarcascade_frontalface_default.xml"
     scale_factor: float = 1.2
     neighbors: int = 5
     smallest: float = 0.1
-    working_width: int = 640
+    working_width: int = 480
+    follow_size: int = 40
+    follow_window: float = 1.5
+    follow_change: float = 1.25
+    follow_scale_factor: float = 1.1
+    follow_neighbors: int = 3
 
 
 class HaarDetector:
@@ -69,6 +79,33 @@ class HaarDetector:
         )
         boxes = (Box(*(round(int(value) * reduction) for value in box)) for box in found)
         return [_within(box, columns, rows) for box in boxes]
+
+    def follow(self, gray: Pixels, box: Box) -> Box | None:
+        """Give the face that was at a box in the frame before; see `Detector`."""
+        settings = self.settings
+        rows, columns = gray.shape
+        margin = box.width * (settings.follow_window - 1) / 2
+        left, right = max(0, int(box.x - margin)), min(columns, int(box.x + box.width + margin))
+        top, bottom = max(0, int(box.y - margin)), min(rows, int(box.y + box.height + margin))
+        if left >= right or top >= bottom:
+            return None
+        reduction = max(1.0, box.width / settings.follow_size)
+        window = gray[top:bottom, left:right]
+        if reduction > 1:
+            size = (max(1, round((right - left) / reduction)), max(1, round((bottom - top) / reduction)))
+            window = cv2.resize(window, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        side = box.width / reduction
+        smallest, largest = int(side / settings.follow_change), round(side * settings.follow_change)
+        found = self._cascade.detectMultiScale(
+            window,
+            scaleFactor=settings.follow_scale_factor,
+            minNeighbors=settings.follow_neighbors,
+            minSize=(smallest, smallest),
+            maxSize=(largest, largest),
+        )
+        seen = [Box(*(round(int(value) * reduction) for value in one)) for one in found]
+        moved = [_within(Box(one.x + left, one.y + top, one.width, one.height), columns, rows) for one in seen]
+        return max(moved, key=box.overlap, default=None)
 
 
 def _within(box: Box, columns: int, rows: int) -> Box:

@@ -89,6 +89,7 @@ class _Slot:
                 captured_ns=shot.captured_ns,
                 captured_at=datetime.now(UTC),
                 capture_ms=shot.capture_ms,
+                at_s=shot.captured_ns / 1e9,
             )
             index += 1
             with self._changed:

@@ -22,8 +22,8 @@ class Moment:
     ns: int = field(default_factory=time.monotonic_ns)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def frame(self, index: int, source: str, image: Pixels) -> Frame:
-        """Make the frame that has been fetched since."""
+    def frame(self, index: int, source: str, image: Pixels, at_s: float | None = None) -> Frame:
+        """Make the frame that has been fetched since; for `at_s` see `Frame`."""
         return Frame(
             index=index,
             source=source,
@@ -31,4 +31,5 @@ class Moment:
             captured_ns=self.ns,
             captured_at=self.at,
             capture_ms=(time.monotonic_ns() - self.ns) / 1e6,
+            at_s=at_s,
         )

@@ -19,6 +19,8 @@ from fer_edge.types import Frame
 
 _WIDTH, _HEIGHT = 400, 300
 _PERIOD = 200
+# Frames a second, were it a camera.
+_RATE = 30
 
 
 class DemoSource:
@@ -57,7 +59,7 @@ class DemoSource:
             angle = 2 * pi * index / _PERIOD
             left, top = round(across * (1 + sin(angle))), round(down * (1 - cos(angle)))
             image = self._portrait[top : top + _HEIGHT, left : left + _WIDTH].copy()
-            yield moment.frame(index, self.name, image)
+            yield moment.frame(index, self.name, image, index / _RATE)
             index += 1
 
 

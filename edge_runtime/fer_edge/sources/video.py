@@ -14,6 +14,8 @@ from fer_edge.errors import SourceError
 from fer_edge.sources._moment import Moment
 from fer_edge.types import Frame
 
+_RATE = 30.0
+
 
 class VideoSource:
     """Yields every frame of a file that OpenCV's FFmpeg decodes."""
@@ -46,12 +48,14 @@ class VideoSource:
             SourceError: There is none.
         """
         index = 0
+        # What tells no rate, such as a stream of pictures, is taken for a camera's.
+        rate = self._video.get(cv2.CAP_PROP_FPS) or _RATE
         while True:
             moment = Moment()
             good, image = self._video.read()
             if not good:
                 break
-            yield moment.frame(index, self.name, np.asarray(image, np.uint8))
+            yield moment.frame(index, self.name, np.asarray(image, np.uint8), index / rate)
             index += 1
         if not index:
             raise SourceError(f"{self._path} holds no frame that can be decoded")
