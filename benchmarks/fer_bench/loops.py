@@ -19,7 +19,7 @@ from fer_edge.command import warn
 from fer_edge.detectors import open_detector
 from fer_edge.detectors.haar import HaarDetector, HaarSettings
 from fer_edge.errors import SourceError
-from fer_edge.loop import Loop
+from fer_edge.loop import Loop, LoopSettings
 from fer_edge.preprocessing import Pixels
 from fer_edge.sources import open_source, resolve
 from fer_edge.tracker import TrackerSettings
@@ -27,8 +27,8 @@ from fer_edge.types import Frame, Result, StageTimes
 
 # These wait for the loop and can be begun anew; any other source goes on by itself.
 FINITE = frozenset({"demo", "folder", "image", "video"})
-# The whole picture in every frame, and no face that is not seen.
-EVERY_FRAME = TrackerSettings(search_frames=1, patience_s=0.0)
+# The whole picture in every frame, no face that is not seen, each frame for itself.
+EVERY_FRAME = LoopSettings(tracker=TrackerSettings(search_frames=1, patience_s=0.0), smoothing_s=0.0)
 _STAGES = (*(stage.name for stage in fields(StageTimes)), "age")
 _TOTAL = _STAGES.index("total")
 # On a live source: the most seconds of a turn, and as few turns of each loop as an interval can be made of.

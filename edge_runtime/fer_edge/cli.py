@@ -15,12 +15,12 @@ import click
 
 from fer_edge import sinks
 from fer_edge.classifier import Classifier
-from fer_edge.command import Group, warn
+from fer_edge.command import FiniteRange, Group, warn
 from fer_edge.commands import options
 from fer_edge.commands.models import models
 from fer_edge.detectors import open_detector
 from fer_edge.errors import FerError, UsageError
-from fer_edge.loop import Loop
+from fer_edge.loop import Loop, LoopSettings
 from fer_edge.loop import run as run_loop
 from fer_edge.models import shipped_model
 from fer_edge.quiet import silence_opencv
@@ -55,6 +55,29 @@ main.add_command(models)
     help="console: a readable line a frame; jsonl: one JSON object a line.",
 )
 @click.option("--frames", type=click.IntRange(1), help="Stop after so many frames.")
+@click.option(
+    "--detector",
+    default="haar",
+    show_default=True,
+    metavar="DETECTOR",
+    help="haar; yunet:FILE.onnx; none, where each frame is a face.",
+)
+@click.option(
+    "--smoothing",
+    default=LoopSettings().smoothing_s,
+    show_default=True,
+    type=FiniteRange(0, 60),
+    metavar="SECONDS",
+    help="Time constant of the average of a face's probabilities; 0 for none.",
+)
+@click.option(
+    "--min-confidence",
+    default=LoopSettings().min_confidence,
+    show_default=True,
+    type=FiniteRange(0, 1),
+    help="Below this probability an expression is called uncertain.",
+)
+@click.option("--raw", is_flag=True, help="Give the probabilities of each frame alone as well (jsonl).")
 @options.threads
 @options.runtime
 @click.option(
@@ -67,6 +90,10 @@ def run(
     model: Path | None,
     output: str,
     frames: int | None,
+    detector: str,
+    smoothing: float,
+    min_confidence: float,
+    raw: bool,
     threads: int | None,
     runtime: str | None,
     portable: bool,
@@ -82,7 +109,8 @@ def run(
     stop = _stop_on_signals()
     opened = open_source(source, stop)
     classifier = Classifier.load(model or shipped_model(), threads=threads, runtime=runtime, portable=portable)
-    loop = Loop(open_detector("haar"), classifier)
+    settings = LoopSettings(smoothing_s=smoothing, min_confidence=min_confidence, raw=raw)
+    loop = Loop(open_detector(detector), classifier, settings)
     summary = Summary()
     try:
         with opened, _until_reader_leaves():

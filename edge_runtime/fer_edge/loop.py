@@ -5,13 +5,32 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from fer_edge.classifier import Classifier
 from fer_edge.detectors import Detector
 from fer_edge.sinks import Sink
+from fer_edge.smoothing import Smoother
 from fer_edge.summary import Summary
 from fer_edge.tracker import Tracker, TrackerSettings
-from fer_edge.types import Face, Frame, Result, StageTimes
+from fer_edge.types import Face, Frame, Result, StageTimes, Track
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """What happens between the detector and the result.
+
+    Attributes:
+        tracker: How faces are followed.
+        smoothing_s: Time constant of the smoothing of probabilities, seconds; 0 for none.
+        min_confidence: Below this probability an expression is called uncertain, 0..1.
+        raw: Whether results keep the probabilities of each frame alone as well.
+    """
+
+    tracker: TrackerSettings = field(default_factory=TrackerSettings)
+    smoothing_s: float = 0.3
+    min_confidence: float = 0.0
+    raw: bool = False
 
 
 class Loop:
@@ -24,25 +43,20 @@ class Loop:
         ...         print(loop.process(frame).faces)
     """
 
-    def __init__(self, detector: Detector, classifier: Classifier, settings: TrackerSettings | None = None) -> None:
-        """Join the stages.
-
-        Args:
-            detector: Finds faces.
-            classifier: Names their expressions.
-            settings: How faces are followed.
-        """
+    def __init__(self, detector: Detector, classifier: Classifier, settings: LoopSettings | None = None) -> None:
+        """Join the stages."""
         self.classifier = classifier
-        self.tracker = Tracker(detector, settings or TrackerSettings())
+        self.settings = settings or LoopSettings()
+        self.tracker = Tracker(detector, self.settings.tracker)
+        self.smoother = Smoother(self.settings.smoothing_s)
 
     def process(self, frame: Frame) -> Result:
         """Find, follow and classify all faces of a frame."""
         taken = time.perf_counter_ns()
         tracks = self.tracker.update(frame.gray, frame.at_s)
         found = time.perf_counter_ns()
-        faces = tuple(
-            Face(track.number, track.box, self.classifier.classify(frame.gray, track.box)) for track in tracks
-        )
+        faces = tuple(self._face(frame, track) for track in tracks)
+        self.smoother.forget_all_but([track.number for track in tracks])
         done = time.perf_counter_ns()
         return Result(
             frame=frame.index,
@@ -57,6 +71,16 @@ class Loop:
                 classify=(done - found) / 1e6,
                 total=frame.capture_ms + (done - taken) / 1e6,
             ),
+        )
+
+    def _face(self, frame: Frame, track: Track) -> Face:
+        raw = self.classifier.classify(frame.gray, track.box)
+        return Face(
+            track.number,
+            track.box,
+            self.smoother.smooth(track.number, raw, frame.at_s),
+            raw if self.settings.raw else None,
+            self.settings.min_confidence,
         )
 
 

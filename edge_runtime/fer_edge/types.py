@@ -13,6 +13,8 @@ import numpy.typing as npt
 from fer_edge import preprocessing
 from fer_edge.box import Box
 
+UNCERTAIN = "uncertain"
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -67,22 +69,31 @@ class Face:
     Attributes:
         track: Number of its track.
         box: Pixels of the source's frame.
-        probabilities: Label to probability 0..1, in the model's order; they sum to 1.
+        probabilities: Label to probability 0..1, in the model's order; they sum to 1. Smoothed over time.
+        raw: The same of this frame alone; None where nobody wants them.
+        min_confidence: Below this the expression is `UNCERTAIN`, 0..1.
     """
 
     track: int
     box: Box
     probabilities: Mapping[str, float]
+    raw: Mapping[str, float] | None = None
+    min_confidence: float = 0.0
 
     @cached_property
-    def expression(self) -> str:
+    def label(self) -> str:
         """The most probable label; the first in the model's order where two are equal."""
         return max(self.probabilities, key=self.probabilities.__getitem__)
 
     @property
     def confidence(self) -> float:
-        """Probability of `expression`, 0..1."""
-        return self.probabilities[self.expression]
+        """Probability of `label`, 0..1."""
+        return self.probabilities[self.label]
+
+    @property
+    def expression(self) -> str:
+        """The most probable label, or `UNCERTAIN`."""
+        return self.label if self.confidence >= self.min_confidence else UNCERTAIN
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from fer_edge.box import Box
 from fer_edge.detectors import open_detector
 from fer_edge.detectors.haar import HaarDetector, HaarSettings
-from fer_edge.errors import FerError, UsageError
+from fer_edge.errors import FerError
 from fer_edge.images import read_gray
 
 # Where the astronaut's face is, by eye.
@@ -98,9 +98,3 @@ def test_a_file_that_is_no_cascade(tmp_path: Path, content: str | None) -> None:
 
 def test_another_cascade_of_opencv() -> None:
     assert HaarDetector(HaarSettings(cascade="haarcascade_eye.xml")).detect(np.zeros((100, 100), np.uint8)) == []
-
-
-def test_an_unknown_detector() -> None:
-    with pytest.raises(UsageError) as caught:
-        open_detector("psychic")
-    assert str(caught.value) == "no detector is called 'psychic'; there are haar"

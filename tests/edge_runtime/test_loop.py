@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from math import exp
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from fer_edge.box import Box
 from fer_edge.classifier import Classifier
 from fer_edge.detectors import open_detector
 from fer_edge.errors import FerError
-from fer_edge.loop import Loop, run
+from fer_edge.loop import Loop, LoopSettings, run
 from fer_edge.sources import open_source
 from fer_edge.summary import Summary
 from fer_edge.types import Frame, Result
@@ -72,6 +73,35 @@ def test_one_frame(loop: Loop, make_frame: Callable[..., Frame]) -> None:
 def test_tracks_go_on_from_frame_to_frame(loop: Loop, make_frame: Callable[..., Frame]) -> None:
     tracks = [[face.track for face in loop.process(make_frame(index)).faces] for index in range(3)]
     assert tracks == [[1, 2]] * 3
+
+
+def test_what_is_said_of_a_face_is_smoothed_over_time(classifier: Classifier, make_frame: Callable[..., Frame]) -> None:
+    dark, noise = np.zeros((60, 80), np.uint8), np.random.default_rng(1).integers(0, 256, (60, 80), dtype=np.uint8)
+    detector = FixedDetector(Box(10, 10, 40, 40))
+    smooth = Loop(detector, classifier, LoopSettings(smoothing_s=0.1, raw=True))
+    (first,), (second,) = (smooth.process(make_frame(n, image=image)).faces for n, image in enumerate((dark, noise)))
+    assert first.probabilities == first.raw
+    assert first.raw is not None
+    assert second.raw == classifier.classify(noise, Box(10, 10, 40, 40))
+    kept = exp(-(1 / 30) / 0.1)
+    for label, value in second.probabilities.items():
+        assert second.raw is not None
+        assert value == pytest.approx(kept * first.raw[label] + (1 - kept) * second.raw[label])
+    plain = Loop(detector, classifier, LoopSettings(smoothing_s=0))
+    (_, (after,)) = (plain.process(make_frame(n, image=image)).faces for n, image in enumerate((dark, noise)))
+    assert after.probabilities == second.raw
+    assert after.raw is None
+
+
+def test_what_is_not_sure_enough_is_uncertain(classifier: Classifier, make_frame: Callable[..., Frame]) -> None:
+    detector = FixedDetector(Box(10, 10, 40, 40))
+    (sure,) = Loop(detector, classifier).process(make_frame()).faces
+    assert sure.expression == sure.label == max(sure.probabilities, key=sure.probabilities.__getitem__)
+    least = LoopSettings(min_confidence=sure.confidence)
+    assert Loop(detector, classifier, least).process(make_frame()).faces[0].expression == sure.label
+    more = LoopSettings(min_confidence=sure.confidence + 1e-6)
+    (unsure,) = Loop(detector, classifier, more).process(make_frame()).faces
+    assert (unsure.expression, unsure.label, unsure.confidence) == ("uncertain", sure.label, sure.confidence)
 
 
 def endless(make_frame: Callable[..., Frame]) -> Iterator[Frame]:

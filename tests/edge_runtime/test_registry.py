@@ -10,7 +10,7 @@ from fer_edge.registry import Registry
 
 
 def test_what_there_is() -> None:
-    assert detectors.REGISTRY.names() == ("haar",)
+    assert detectors.REGISTRY.names() == ("haar", "none", "yunet")
     assert sources.REGISTRY.names() == ("camera", "demo", "folder", "image", "picamera2", "video")
 
 

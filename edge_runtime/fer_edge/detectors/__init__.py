@@ -1,6 +1,7 @@
 """Face detectors by name, one module each.
 
-A module gives `create() -> Detector`.
+A module gives `create(place: str) -> Detector`, where `place` is what follows the name: in `yunet:faces.onnx` the
+module is `yunet` and the place `faces.onnx`.
 """
 
 from __future__ import annotations
@@ -31,11 +32,16 @@ class Detector(Protocol):
         ...
 
 
-def open_detector(name: str) -> Detector:
+def open_detector(spec: str) -> Detector:
     """Make a detector with its default settings.
 
+    Args:
+        spec: "haar", "none", or "yunet:FILE.onnx".
+
     Raises:
-        UsageError: The name is not known.
+        UsageError: The name is not known, or nothing or too much follows it.
+        FerError: The detector's file cannot be read.
     """
-    detector: Detector = REGISTRY.load(name).create()
+    name, _, place = spec.partition(":")
+    detector: Detector = REGISTRY.load(name).create(place)
     return detector

@@ -113,6 +113,6 @@ def _within(box: Box, columns: int, rows: int) -> Box:
     return Box(box.x, box.y, min(box.width, columns - box.x), min(box.height, rows - box.y))
 
 
-def create() -> HaarDetector:
-    """Make the detector with its default settings."""
-    return HaarDetector()
+def create(place: str) -> HaarDetector:
+    """Make the detector with its default settings and, if one is named, another cascade."""
+    return HaarDetector(HaarSettings(cascade=place)) if place else HaarDetector()

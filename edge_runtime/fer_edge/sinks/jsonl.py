@@ -54,8 +54,9 @@ def _face(face: Face) -> dict[str, Any]:
         "track": face.track,
         "box": list(face.box),
         "expression": face.expression,
-        "confidence": probabilities[face.expression],
+        "confidence": probabilities[face.label],
         "probabilities": probabilities,
+        **({} if face.raw is None else {"raw": round_distribution(face.raw)}),
     }
 
 

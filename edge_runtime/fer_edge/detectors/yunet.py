@@ -1,0 +1,127 @@
+"""YuNet (Wu et al. 2023, https://doi.org/10.1007/s11633-023-1423-y), a small network, by OpenCV from a given ONNX file.
+
+The file comes from https://github.com/opencv/opencv_zoo (MIT licence). It finds turned and small faces that the cascade
+misses, for several times the cost on processors without wide vector units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fer_edge import files
+from fer_edge.box import Box
+from fer_edge.errors import FerError, UsageError
+from fer_edge.preprocessing import Pixels
+
+# The network halves its input five times.
+_GRID = 32
+
+
+@dataclass(frozen=True)
+class YunetSettings:
+    """How to search.
+
+    Attributes:
+        confidence: Least score of a face, 0..1.
+        overlap: Of two faces that overlap more the surer one stays, 0..1.
+        working_width: A wider picture is reduced to this many pixels.
+        follow_window: Side of the square that is searched around a followed face, in units of the face.
+        follow_size: That square is brought to this many pixels.
+    """
+
+    confidence: float = 0.7
+    overlap: float = 0.3
+    working_width: int = 320
+    follow_window: float = 2.0
+    follow_size: int = 96
+
+
+class YunetDetector:
+    """Searches with a network whose input is the picture's size."""
+
+    def __init__(self, model: Path, settings: YunetSettings = YunetSettings()) -> None:
+        """Load the network.
+
+        Raises:
+            FerError: The file cannot be read, or OpenCV takes it for no such network.
+        """
+        self.settings = settings
+        content = files.read_bytes(model, "detector")
+        try:
+            self._network = cv2.FaceDetectorYN.create(
+                "onnx",
+                np.frombuffer(content, np.uint8),
+                np.empty(0, np.uint8),
+                (_GRID, _GRID),
+                settings.confidence,
+                settings.overlap,
+            )
+            self._find(np.zeros((_GRID, _GRID), np.uint8))
+        except cv2.error as error:
+            raise FerError(
+                f"{model} is not a YuNet network that OpenCV {cv2.__version__} reads: take "
+                "face_detection_yunet_2023mar.onnx of the OpenCV zoo"
+            ) from error
+
+    def detect(self, gray: Pixels) -> list[Box]:
+        """Give the faces in a picture; see `Detector`."""
+        return self._search(gray, min(1.0, self.settings.working_width / gray.shape[1]))
+
+    def follow(self, gray: Pixels, box: Box) -> Box | None:
+        """Give the face that was at a box in the frame before; see `Detector`."""
+        side = max(box.width, box.height) * self.settings.follow_window
+        rows, columns = gray.shape
+        left, top = max(0, round(box.x + box.width / 2 - side / 2)), max(0, round(box.y + box.height / 2 - side / 2))
+        window = gray[top : min(rows, round(top + side)), left : min(columns, round(left + side))]
+        if not window.size:
+            return None
+        found = self._search(window, self.settings.follow_size / side)
+        moved = [Box(one.x + left, one.y + top, one.width, one.height) for one in found]
+        near = [one for one in moved if one.overlap(box) > 0]
+        return max(near, key=box.overlap, default=None)
+
+    def _search(self, gray: Pixels, scale: float) -> list[Box]:
+        rows, columns = gray.shape
+        size = tuple(max(_GRID, round(scale * side / _GRID) * _GRID) for side in (columns, rows))
+        small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        across, down = columns / size[0], rows / size[1]
+        found = self._find(np.asarray(small, np.uint8))
+        squares = (_square(x * across, y * down, width * across, height * down) for x, y, width, height, *_ in found)
+        return [one for one in (_within(box, columns, rows) for box in squares) if one.width > 0 and one.height > 0]
+
+    def _find(self, small: Pixels) -> list[list[float]]:
+        self._network.setInputSize((small.shape[1], small.shape[0]))
+        _, faces = self._network.detect(cv2.cvtColor(small, cv2.COLOR_GRAY2BGR))
+        found: list[list[float]] = [] if faces is None else faces.tolist()
+        return found
+
+
+def _square(x: float, y: float, width: float, height: float) -> Box:
+    """Give the square of the same middle and circumference: what the cascade gives and the classifiers were trained on.
+
+    The network's own boxes are higher than wide.
+    """
+    side = (width + height) / 2
+    return Box(round(x + (width - side) / 2), round(y + (height - side) / 2), round(side), round(side))
+
+
+def _within(box: Box, columns: int, rows: int) -> Box:
+    """Clip a box, which may lie partly outside."""
+    left, top = max(0, box.x), max(0, box.y)
+    return Box(left, top, min(columns, box.x + box.width) - left, min(rows, box.y + box.height) - top)
+
+
+def create(place: str) -> YunetDetector:
+    """Make the detector from an ONNX file.
+
+    Raises:
+        UsageError: None is named.
+        FerError: See `YunetDetector`.
+    """
+    if not place:
+        raise UsageError("the detector yunet needs its network: give yunet:face_detection_yunet_2023mar.onnx")
+    return YunetDetector(Path(place))
