@@ -1,10 +1,13 @@
 """Pruning: the smallest weights of a model made zero while it trains on, by TFMOT.
 
-Source: Zhu and Gupta 2017, arXiv:1710.01878; two of four: Mishra et al. 2021, arXiv:2104.08378.
+Source: Zhu and Gupta 2017, arXiv:1710.01878; two of four: Mishra et al. 2021, arXiv:2104.08378; how many zeros each
+layer takes: Evci et al. 2020, arXiv:1911.11134.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,9 +42,10 @@ def prune(model: Any, sparsity: Sparsity, tuning: Tuning, lesson: Lesson) -> Any
         from tensorflow_model_optimization.sparsity import keras as sparse
     except ImportError as error:
         raise FerError(f"{error}: --prune needs the workstation extra: pip install 'fer-edge[workstation]'") from error
-    chosen = {layer.name for layer in _prunable(model, sparsity)}
-    if not chosen:
+    layers = _prunable(model, sparsity)
+    if not layers:
         raise FerError("the model has no convolution or dense layer between its first and last that can be pruned")
+    chosen = _shares(layers, sparsity)
     settings = lesson.settings(tuning)
     keras.utils.set_random_seed(settings.seed)
     steps = pipeline.steps(lesson.data.split("train"), settings)
@@ -50,15 +54,19 @@ def prune(model: Any, sparsity: Sparsity, tuning: Tuning, lesson: Lesson) -> Any
         ramp = max(1, int(_RAMP * steps * settings.epochs))
         every = max(1, ramp // _UPDATES)
         last = ramp // every * every
-        options = {"pruning_schedule": sparse.PolynomialDecay(0.0, sparsity.share, 0, last, frequency=every)}
     else:
         # TFMOT chooses a pattern once, at the start.
         last = 0
-        options = {"pruning_schedule": sparse.ConstantSparsity(sparsity.share, 0), "sparsity_m_by_n": sparsity.pattern}
 
     def wrapped(layer: Any) -> Any:
         copy = quiet(layer)
-        return sparse.prune_low_magnitude(copy, **options) if layer.name in chosen else copy
+        if layer.name not in chosen:
+            return copy
+        share = chosen[layer.name]
+        if sparsity.pattern is None:
+            schedule = sparse.PolynomialDecay(0.0, share, 0, last, frequency=every)
+            return sparse.prune_low_magnitude(copy, schedule)
+        return sparse.prune_low_magnitude(copy, sparse.ConstantSparsity(share, 0), sparsity_m_by_n=sparsity.pattern)
 
     wrapper = keras.models.clone_model(model, clone_function=wrapped)
     for ours, theirs in zip(wrapper.layers, model.layers, strict=True):
@@ -105,7 +113,28 @@ def _prunable(model: Any, sparsity: Sparsity) -> list[Any]:
     return [layer for layer in layers if layer.kernel.shape[-2] % group == 0]
 
 
-def _stripped(wrapper: Any, model: Any, chosen: set[str]) -> Any:
+def _shares(layers: Sequence[Any], sparsity: Sparsity) -> dict[str, float]:
+    """Give how many of each layer's weights become zero, by name; layers that stay whole are left out.
+
+    A kernel keeps weights in proportion to the sum of its sides (Erdős-Rényi-kernel): the small ones at the beginning
+    of a network, which hold few of the weights and whose loss all the rest must bear, keep more of theirs.
+    """
+    shapes = {layer.name: tuple(layer.kernel.shape) for layer in layers}
+    if sparsity.even or sparsity.pattern is not None:
+        return dict.fromkeys(shapes, sparsity.share)
+    sizes = {name: math.prod(shape) for name, shape in shapes.items()}
+    kept, thinned = (1 - sparsity.share) * sum(sizes.values()), set(shapes)
+    while True:
+        # What the whole layers keep is missing for the others.
+        left = kept - sum(size for name, size in sizes.items() if name not in thinned)
+        scale = left / sum(sum(shapes[name]) for name in thinned)
+        whole = {name for name in thinned if scale * sum(shapes[name]) >= sizes[name]}
+        if not whole:
+            return {name: 1 - scale * sum(shapes[name]) / sizes[name] for name in shapes if name in thinned}
+        thinned -= whole
+
+
+def _stripped(wrapper: Any, model: Any, chosen: Collection[str]) -> Any:
     copy = keras.models.clone_model(model)
     for ours, theirs in zip(copy.layers, wrapper.layers, strict=True):
         ours.set_weights((theirs.layer if ours.name in chosen else theirs).get_weights())

@@ -14,13 +14,15 @@ class Sparsity:
     """How many weights pruning makes zero.
 
     Attributes:
-        share: Of the weights of each pruned kernel, 0 < share <= MAX_SPARSITY.
+        share: Of the weights of all pruned kernels together, 0 < share <= MAX_SPARSITY.
         pattern: (zeros, group): that many of each group of weights that lie side by side along the input channels;
             None where the zeros may lie anywhere.
+        even: Whether each kernel has that share; else small kernels keep more of their weights than large ones.
     """
 
     share: float
     pattern: tuple[int, int] | None = None
+    even: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Sparsity:

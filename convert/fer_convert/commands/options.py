@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,12 @@ _TUNING = (
         metavar="S|2:4",
         help="Make that share of the weights, or two of each four in a row, zero while training on --data; the chosen "
         "recipes convert the pruned model, --all both.",
+    ),
+    click.option(
+        "--prune-even",
+        is_flag=True,
+        help="The same share of zeros in each layer, as the sparse kernels of a processor want.  [default: small "
+        "layers keep more]",
     ),
     *_passes("prune", "the pruning", 6, 5e-4),
     click.option(
@@ -164,6 +171,10 @@ def chosen(given: dict[str, Any]) -> list[Recipe]:
         )
     wanted = [recipe for recipe in RECIPES if (qat if recipe.trained else every or given[recipe.name])]
     wanted = wanted or [recipe for recipe in RECIPES if recipe.name == "int8"]
+    if given["prune_even"] and (sparsity is None or sparsity.pattern is not None):
+        raise UsageError("--prune-even is for --prune S: it says where the zeros go")
+    if sparsity is not None:
+        sparsity = replace(sparsity, even=given["prune_even"])
     pruned = [] if sparsity is None else [recipe.pruned(sparsity) for recipe in wanted]
     return [*wanted, *pruned] if every or not pruned else pruned
 
