@@ -21,14 +21,14 @@ from fer_edge.detectors.haar import HaarDetector, HaarSettings
 from fer_edge.errors import SourceError
 from fer_edge.loop import Loop, LoopSettings
 from fer_edge.preprocessing import Pixels
-from fer_edge.sources import open_source, resolve
+from fer_edge.searching import BackgroundSearch, beside
+from fer_edge.sources import open_source
 from fer_edge.tracker import TrackerSettings
 from fer_edge.types import Frame, Result, StageTimes
 
-# These wait for the loop and can be begun anew; any other source goes on by itself.
-FINITE = frozenset({"demo", "folder", "image", "video"})
 # The whole picture in every frame, no face that is not seen, each frame for itself.
 EVERY_FRAME = LoopSettings(tracker=TrackerSettings(search_frames=1, patience_s=0.0), smoothing_s=0.0)
+_DETECTOR = "haar"
 _STAGES = (*(stage.name for stage in fields(StageTimes)), "age")
 _TOTAL = _STAGES.index("total")
 # On a live source: the most seconds of a turn, and as few turns of each loop as an interval can be made of.
@@ -165,9 +165,11 @@ def measure(
         SourceError: It cannot be opened or read, or is live and ends.
         FerError: A loop fails.
     """
-    waits = resolve(source)[0] in FINITE
-    measured = _loops(classifier)
-    with closing(_frames(source, waits)) as given:
+    opened = open_source(source)
+    # What waits for the loop can be begun anew.
+    waits = not opened.live
+    with beside(opened, _DETECTOR) as background, closing(_frames(source, waits)) as given:
+        measured = _loops(classifier, background)
         first = next(given)
         for one in measured:
             one.loop.process(first)
@@ -184,10 +186,12 @@ def measure(
     )
 
 
-def _loops(classifier: Classifier) -> tuple[_Measured, ...]:
+def _loops(classifier: Classifier, background: BackgroundSearch | None) -> tuple[_Measured, ...]:
     """Make the loops, the product's first."""
     return (
-        _Measured("fer-edge", "what fer-edge run does", Loop(open_detector("haar"), classifier)),
+        _Measured(
+            "fer-edge", "what fer-edge run does", Loop(open_detector(_DETECTOR), classifier, background=background)
+        ),
         _Measured(
             "full-frame",
             "the whole picture searched in every frame, with the same settings",

@@ -24,6 +24,7 @@ from fer_edge.loop import Loop, LoopSettings
 from fer_edge.loop import run as run_loop
 from fer_edge.models import shipped_model
 from fer_edge.quiet import silence_opencv
+from fer_edge.searching import beside
 from fer_edge.sources import open_source
 from fer_edge.summary import Summary
 
@@ -107,13 +108,13 @@ def run(
     if sys.stdout is None:  # as with `>&-`
         raise UsageError("stdout is closed: results have nowhere to go")
     stop = _stop_on_signals()
-    opened = open_source(source, stop)
+    opened, finder = open_source(source, stop), open_detector(detector)
     classifier = Classifier.load(model or shipped_model(), threads=threads, runtime=runtime, portable=portable)
     settings = LoopSettings(smoothing_s=smoothing, min_confidence=min_confidence, raw=raw)
-    loop = Loop(open_detector(detector), classifier, settings)
     summary = Summary()
     try:
-        with opened, _until_reader_leaves():
+        with opened, beside(opened, detector) as background, _until_reader_leaves():
+            loop = Loop(finder, classifier, settings, background)
             run_loop(opened, loop, [sinks.open_sink(output)], summary, limit=frames, stop=stop)
     except FerError:
         if summary.frames:

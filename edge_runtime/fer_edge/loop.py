@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from fer_edge.classifier import Classifier
 from fer_edge.detectors import Detector
+from fer_edge.searching import BackgroundSearch
 from fer_edge.sinks import Sink
 from fer_edge.smoothing import Smoother
 from fer_edge.summary import Summary
@@ -43,11 +44,24 @@ class Loop:
         ...         print(loop.process(frame).faces)
     """
 
-    def __init__(self, detector: Detector, classifier: Classifier, settings: LoopSettings | None = None) -> None:
-        """Join the stages."""
+    def __init__(
+        self,
+        detector: Detector,
+        classifier: Classifier,
+        settings: LoopSettings | None = None,
+        background: BackgroundSearch | None = None,
+    ) -> None:
+        """Join the stages.
+
+        Args:
+            detector: Finds faces.
+            classifier: Names their expressions.
+            settings: What happens in between.
+            background: See `Tracker`.
+        """
         self.classifier = classifier
         self.settings = settings or LoopSettings()
-        self.tracker = Tracker(detector, self.settings.tracker)
+        self.tracker = Tracker(detector, self.settings.tracker, background)
         self.smoother = Smoother(self.settings.smoothing_s)
 
     def process(self, frame: Frame) -> Result:

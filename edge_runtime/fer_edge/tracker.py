@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fer_edge.box import Box
 from fer_edge.detectors import Detector
 from fer_edge.preprocessing import Pixels
+from fer_edge.searching import BackgroundSearch
 from fer_edge.types import Track
 
 
@@ -53,15 +54,23 @@ class Tracker:
         (Track(number=1, box=Box(x=218, y=64, width=96, height=96)),)
     """
 
-    def __init__(self, detector: Detector, settings: TrackerSettings = TrackerSettings()) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        settings: TrackerSettings = TrackerSettings(),
+        background: BackgroundSearch | None = None,
+    ) -> None:
         """Start without tracks.
 
         Args:
             detector: Searches.
             settings: When and how long.
+            background: Searches whole pictures in place of the detector, so that no frame waits for it; a new face is
+                then found some frames later. None where each frame's result must depend on nothing but the frames.
         """
         self.detector = detector
         self.settings = settings
+        self.background = background
         self._followed: list[_Followed] = []
         self._numbers_given = 0
         self._frames_since = 0
@@ -83,9 +92,15 @@ class Tracker:
         if at_s is None or now < self._now:  # where a source began anew its clock did as well
             self._followed, self._searched_s = [], None
         self._now = now
-        seen = [] if self._is_due(now) else self._follow(gray, self._followed, now)
-        if len(seen) < len(self._followed) or not seen:
-            self._search(gray, now)
+        if self.background is None:
+            if not self._is_due(now):
+                self._follow(gray, self._followed, now)
+            # A face is lost, or none was looked for.
+            if not self._followed or any(one.seen_s != now for one in self._followed):
+                self._searched(now)
+                self._join(gray, self.detector.detect(gray), now)
+        else:
+            self._update_beside(self.background, gray, now)
         self._frames_since += 1
         self._followed = self._distinct([one for one in self._followed if self._is_believed(one, now)])
         return tuple(Track(one.number, one.box) for one in self._followed)
@@ -95,20 +110,31 @@ class Tracker:
             return True
         return now - self._searched_s >= self.settings.search_s
 
-    def _follow(self, gray: Pixels, tracks: Sequence[_Followed], now: float) -> list[_Followed]:
-        """Look for faces around where they were; give those that are seen."""
-        seen = []
+    def _follow(self, gray: Pixels, tracks: Sequence[_Followed], now: float) -> None:
+        """Look for faces around where they were."""
         for track in tracks:
             box = self.detector.follow(gray, track.box)
             if box is not None:
                 track.box, track.seen_s = box, now
-                seen.append(track)
-        return seen
 
-    def _search(self, gray: Pixels, now: float) -> None:
-        """Search the whole picture; what continues no track is a new one, and a track not found is looked for."""
+    def _update_beside(self, background: BackgroundSearch, gray: Pixels, now: float) -> None:
+        """Follow, while the whole picture is searched in the background; take over what that has found."""
+        self._follow(gray, self._followed, now)
+        found = background.collect()
+        if found is not None:
+            # They were there some frames ago.
+            moved = (self.detector.follow(gray, box) for box in found)
+            self._join(gray, [box for box in moved if box is not None], now)
+        lost = any(one.seen_s != now for one in self._followed)
+        if (lost or self._is_due(now)) and not background.busy:
+            self._searched(now)
+            background.start(gray)
+
+    def _searched(self, now: float) -> None:
         self._frames_since, self._searched_s = 0, now
-        boxes = self.detector.detect(gray)
+
+    def _join(self, gray: Pixels, boxes: Sequence[Box], now: float) -> None:
+        """Take the faces of a whole picture: what continues no track is a new one, a track not found is looked for."""
         pairs = sorted(
             ((track.box.overlap(box), place, track) for track in self._followed for place, box in enumerate(boxes)),
             key=lambda pair: -pair[0],

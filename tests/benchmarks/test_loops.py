@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from fer_bench import loops, results
-from fer_edge import preprocessing, sources
+from fer_edge import preprocessing
 from fer_edge.box import Box
 from fer_edge.classifier import Classifier
 from fer_edge.errors import FerError, SourceError, UsageError
@@ -84,8 +84,9 @@ def use(monkeypatch: pytest.MonkeyPatch, *detectors: Any) -> None:
     """Put detectors into the loops."""
     made = loops._loops
 
-    def with_others(classifier: Classifier) -> Any:
-        measured = made(classifier)
+    def with_others(classifier: Classifier, background: Any) -> Any:
+        del background
+        measured = made(classifier, None)
         for one, detector in zip(measured, detectors, strict=True):
             one.loop.tracker.detector = detector
         return measured
@@ -334,11 +335,6 @@ def test_sources_that_are_none(
     assert message in str(caught.value)
 
 
-def test_every_source_is_known_to_wait_or_to_be_live() -> None:
-    # A new source belongs to one of the two: the loops are measured otherwise on each.
-    assert set(sources.REGISTRY.names()) == loops.FINITE | {"camera", "picamera2"}
-
-
 class ScriptedPicamera2:
     """A camera of 640 x 480 that takes as many pictures as it is told, whose age tells by whom."""
 
@@ -519,7 +515,7 @@ def test_a_camera_is_released_where_a_loop_fails(
 def test_a_live_source_that_ends_is_told(
     fast: list[str], measure: Callable[..., results.Loops], picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loops, "FINITE", frozenset())
+    monkeypatch.setattr(ImageSource, "live", True)
     frame = Frame(0, "noise.png", np.zeros((99, 99), np.uint8), 0, datetime.now(UTC), 0.0)
     monkeypatch.setattr(ImageSource, "__iter__", lambda self: iter([frame] * 4))
     with pytest.raises(SourceError, match=r"noise.png ended before the loops were measured$"):

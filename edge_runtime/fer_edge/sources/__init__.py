@@ -24,10 +24,12 @@ class Source(Protocol):
 
     Attributes:
         name: For people and for the output.
+        live: Whether frames come by themselves and are overwritten where nobody takes them; else the source waits.
         skipped: What could not be decoded so far, each with the reason.
     """
 
     name: str
+    live: bool
     skipped: list[str]
 
     def __enter__(self) -> Self:

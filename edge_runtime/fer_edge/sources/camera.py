@@ -21,6 +21,8 @@ _PATIENCE_S = 10.0
 class CameraSource:
     """Yields the newest frame of a camera."""
 
+    live = True
+
     def __init__(self, device: Path, stop: threading.Event) -> None:
         """Name the device file."""
         self.name = str(device)

@@ -27,6 +27,7 @@ class DemoSource:
     """Yields frames of 400 x 300 without end, the same in every run, as fast as they are taken."""
 
     name = "demo"
+    live = False
 
     def __init__(self) -> None:
         """Read nothing yet."""

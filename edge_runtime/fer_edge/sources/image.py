@@ -16,6 +16,8 @@ from fer_edge.types import Frame
 class ImageSource:
     """Yields one frame a picture; `Frame.source` is the file's name."""
 
+    live = False
+
     def __init__(self, name: str, paths: Sequence[Path]) -> None:
         """Name the pictures.
 

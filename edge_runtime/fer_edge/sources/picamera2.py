@@ -23,6 +23,8 @@ _PATIENCE_S = 10.0
 class Picamera2Source:
     """Yields the newest luma picture of a camera, 640 x 480."""
 
+    live = True
+
     def __init__(self, number: int, stop: threading.Event) -> None:
         """Name the camera by libcamera's number."""
         self.name = f"picamera2:{number}"

@@ -20,6 +20,8 @@ _RATE = 30.0
 class VideoSource:
     """Yields every frame of a file that OpenCV's FFmpeg decodes."""
 
+    live = False
+
     def __init__(self, path: Path) -> None:
         """Name the file."""
         self.name = path.name
