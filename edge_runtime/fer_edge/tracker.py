@@ -76,6 +76,7 @@ class Tracker:
         self._frames_since = 0
         self._searched_s: float | None = None
         self._now = 0.0
+        self._shape: tuple[int, ...] = ()
 
     def update(self, gray: Pixels, at_s: float | None) -> tuple[Track, ...]:
         """Find the faces of the next frame.
@@ -89,9 +90,10 @@ class Tracker:
             One track a face, by number; of a face that is not seen for the moment, where it was last.
         """
         now = at_s or 0.0
-        if at_s is None or now < self._now:  # where a source began anew its clock did as well
+        # Where a source began anew its clock did as well; a camera may change its size.
+        if at_s is None or now < self._now or gray.shape != self._shape:
             self._followed, self._searched_s = [], None
-        self._now = now
+        self._now, self._shape = now, gray.shape
         if self.background is None:
             if not self._is_due(now):
                 self._follow(gray, self._followed, now)

@@ -140,7 +140,12 @@ FOREIGN = "weights/coral_tf2_mobilenet_v2_1.0_224_ptq.tflite"
 @pytest.mark.parametrize(
     ("source", "model", "code", "message"),
     [
-        ("{bad}/nowhere.jpg", "{model}", 2, "no source '{bad}/nowhere.jpg': give demo, picamera2, a camera's number"),
+        (
+            "{bad}/nowhere.jpg",
+            "{model}",
+            2,
+            "no source '{bad}/nowhere.jpg': give demo, auto, picamera2, a camera's number",
+        ),
         ("{bad}/text.jpg", "{model}", 1, "{bad}/text.jpg is not an image that can be decoded"),
         ("{bad}/text.mp4", "{model}", 1, "{bad}/text.mp4 is not a video or image that can be decoded"),
         ("99", "{model}", 1, "no camera /dev/video99 "),

@@ -1,19 +1,28 @@
 from __future__ import annotations
 
+import contextlib
+import itertools
+import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from fer_edge import open_source
-from fer_edge.errors import FerError, SourceError
+from fer_edge.detectors import open_detector
+from fer_edge.errors import FerError, SourceError, UsageError
 from fer_edge.loop import run
+from fer_edge.sources import auto, v4l2
 from fer_edge.sources._latest import Shot, newest_frames
 from fer_edge.summary import Summary
 from fer_edge.types import Frame, Result
@@ -111,6 +120,127 @@ def test_patience_ends(camera: ScriptedCamera) -> None:
     assert next(frames).index == 0
     with pytest.raises(SourceError, match=r"^test gave no frame for "):
         next(frames)
+
+
+def textured(seed: int) -> Shot:
+    return Shot(np.random.default_rng(seed).integers(0, 256, (40, 60), np.uint8), captured_ns=1, capture_ms=0.0)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "still"),
+    [
+        ([textured(1)], True),
+        ([textured(1), textured(2)], False),
+        # A covered lens.
+        ([shot(0)], False),
+    ],
+    ids=["the last picture", "new ones", "black"],
+)
+def test_a_camera_that_stands_still_is_noticed(pictures: list[Shot], still: bool) -> None:
+    given = itertools.cycle(pictures)
+    stop, deadline = threading.Event(), time.monotonic() + 1.0
+
+    def shoot() -> Shot:
+        if time.monotonic() > deadline:
+            stop.set()
+        time.sleep(0.005)
+        return next(given)
+
+    frames = newest_frames("test", shoot, stop, 0.2)
+    if still:
+        with pytest.raises(SourceError, match=r"^test failed: the same picture for 0 s; is it still plugged in\?$"):
+            list(frames)
+    else:
+        assert list(frames)
+
+
+@pytest.fixture
+def server(shared_data: Callable[[str], Path]) -> Iterator[str]:
+    """Serve the portrait as MJPEG over HTTP, as network cameras do: the address."""
+    portrait = cv2.imread(str(shared_data("photos/skimage_astronaut.png")))
+    assert portrait is not None
+    draw = np.random.default_rng(0)
+
+    class Camera(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            with contextlib.suppress(OSError):  # the reader left
+                while True:
+                    noisy = cv2.add(portrait, draw.integers(0, 5, portrait.shape, np.uint8))
+                    content = cv2.imencode(".jpg", noisy)[1].tobytes()
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n"
+                    self.wfile.write(head.encode() + content + b"\r\n")
+                    time.sleep(0.03)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Camera) as http:
+        http.daemon_threads = True
+        thread = threading.Thread(target=http.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://user:secret@127.0.0.1:{http.server_port}/stream.mjpg"
+        http.shutdown()
+
+
+def test_a_camera_on_the_network(server: str) -> None:
+    stop = threading.Event()
+    with open_source(server, stop) as source:
+        assert source.live
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/stream\.mjpg", source.name)
+        frames = iter(source)
+        seen = [next(frames) for _ in range(5)]
+        frames.close()  # type: ignore[attr-defined]
+    assert {frame.image.shape for frame in seen} == {(512, 512, 3)}
+    times = [frame.at_s for frame in seen]
+    assert times == sorted(times)  # type: ignore[type-var]
+    assert len(open_detector("haar").detect(seen[-1].gray)) == 1
+
+
+def test_a_stream_that_nobody_serves() -> None:
+    with pytest.raises(SourceError) as caught, open_source("http://user:secret@127.0.0.1:9/none"):
+        pass
+    assert str(caught.value).startswith("http://127.0.0.1:9/none cannot be opened: is it running")
+
+
+def test_auto_takes_the_pi_s_own_camera(picamera2: type[FakePicamera2]) -> None:
+    with open_source("auto") as source:
+        assert (source.name, source.live) == ("picamera2:0", True)
+        assert next(iter(source)).image.shape == (480, 640)
+    assert picamera2.made is not None
+    assert picamera2.made.calls[-1] == "close"
+
+
+def test_auto_goes_on_to_video_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    opened: list[str] = []
+
+    class Device:
+        def __init__(self, path: Path, stop: threading.Event) -> None:
+            self.name = str(path)
+
+        def __enter__(self) -> Device:
+            opened.append(self.name)
+            if not self.name.endswith("video2"):
+                raise SourceError(f"camera {self.name} cannot be opened")
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            opened.append("closed")
+
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    monkeypatch.setattr(auto, "_DEVICES", tmp_path)
+    monkeypatch.setattr(v4l2, "V4l2Source", Device)
+    with pytest.raises(SourceError, match=r"^no camera was found: .*python3-picamera2"), open_source("auto"):
+        pass
+    for name in ("video10", "video0", "video2"):
+        (tmp_path / name).touch()
+    with open_source("auto") as source:
+        assert source.name == str(tmp_path / "video2")
+    assert opened == [str(tmp_path / "video0"), str(tmp_path / "video2"), "closed"]
+    with pytest.raises(UsageError, match="the source auto takes nothing: leave out 'x'"):
+        open_source("auto:x")
 
 
 def test_stop_ends_the_waiting(camera: ScriptedCamera) -> None:

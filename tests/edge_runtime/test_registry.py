@@ -11,7 +11,7 @@ from fer_edge.registry import Registry
 
 def test_what_there_is() -> None:
     assert detectors.REGISTRY.names() == ("haar", "none", "yunet")
-    assert sources.REGISTRY.names() == ("camera", "demo", "folder", "image", "picamera2", "video")
+    assert sources.REGISTRY.names() == ("auto", "demo", "folder", "image", "picamera2", "stream", "v4l2", "video")
 
 
 def test_adding_one_is_adding_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,10 +36,14 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("demo", ("demo", "")),
         ("picamera2", ("picamera2", "")),
         ("picamera2:1", ("picamera2", "1")),
-        ("0", ("camera", "0")),
-        ("12", ("camera", "12")),
-        ("/dev/video3", ("camera", "/dev/video3")),
-        ("camera:/dev/video3", ("camera", "/dev/video3")),
+        ("0", ("v4l2", "0")),
+        ("12", ("v4l2", "12")),
+        ("/dev/video3", ("v4l2", "/dev/video3")),
+        ("v4l2:/dev/video3", ("v4l2", "/dev/video3")),
+        ("auto", ("auto", "")),
+        ("rtsp://host:554/a?b=c", ("stream", "rtsp://host:554/a?b=c")),
+        ("http://example.com/a.jpg", ("stream", "http://example.com/a.jpg")),
+        ("*.JPG", ("folder", "*.JPG")),
         ("picture.JPG", ("image", "picture.JPG")),
         ("film.mp4", ("video", "film.mp4")),
         ("plain", ("video", "plain")),
@@ -52,12 +56,15 @@ def test_what_a_user_means(places: Path, spec: str, resolved: tuple[str, str]) -
     assert resolve(spec) == resolved
 
 
-@pytest.mark.parametrize("spec", ["", "nowhere", "nowhere/at/all.jpg", "camera", "http://example.com/a.jpg", "-1"])
+@pytest.mark.parametrize(
+    "spec", ["", "nowhere", "nowhere/at/all.jpg", "v4l2", "ftp://example.com/a", "rtsp:host", "-1"]
+)
 def test_what_is_nothing(places: Path, spec: str) -> None:
     with pytest.raises(UsageError) as caught:
         resolve(spec)
     assert str(caught.value) == (
-        f"no source {spec!r}: give demo, picamera2, a camera's number, or the path of an image, a folder or a video"
+        f"no source {spec!r}: give demo, auto, picamera2, a camera's number, an address such as rtsp://HOST/PATH, or "
+        "the path of an image, a folder or a video"
     )
 
 
@@ -100,6 +107,16 @@ def test_a_folder_is_read_in_order_and_what_is_broken_is_named(tmp_path: Path) -
     ]
 
 
+def test_a_pattern_of_pictures(tmp_path: Path) -> None:
+    for name in ("b1.png", "a1.png", "a2.png", "a3.txt"):
+        cv2.imwrite(str(tmp_path / name), PICTURE) if name.endswith("png") else (tmp_path / name).write_text("no")
+    frames, skipped = frames_of(tmp_path / "a*")
+    assert ([frame.source for frame in frames], skipped) == (["a1.png", "a2.png"], [])
+    assert {frame.at_s for frame in frames} == {None}
+    with pytest.raises(SourceError, match=r"no image in .*/c\*: looked for files ending in \.bmp"):
+        frames_of(tmp_path / "c*")
+
+
 def test_a_folder_in_which_nothing_decodes(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_text("hello")
@@ -119,7 +136,7 @@ def test_a_folder_without_pictures(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_gone(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"cannot read the folder .*: No such file or directory"):
+    with pytest.raises(SourceError, match=r"no image in .*/gone: looked for files ending in"):
         open_source(f"folder:{tmp_path / 'gone'}")
 
 

@@ -167,6 +167,17 @@ def test_a_source_that_begins_anew_is_searched() -> None:
     assert world.searches == 2
 
 
+def test_a_camera_that_changes_its_size_is_searched(shared_data: Callable[[str], Path]) -> None:
+    gray = cv2.imread(str(shared_data("photos/skimage_astronaut.png")), cv2.IMREAD_GRAYSCALE)
+    assert gray is not None
+    tracker, large = Tracker(HaarDetector()), np.asarray(gray, np.uint8)
+    (first,) = tracker.update(large, 0.0)
+    small = np.asarray(large[: first.box.y, :], np.uint8)
+    assert tracker.update(small, 0.03) == ()
+    (again,) = tracker.update(large, 0.06)
+    assert (again.number, again.box) == (2, first.box)
+
+
 def test_two_that_come_to_follow_the_same_face_become_one() -> None:
     middle = Box(30, 0, 50, 50)
     world = World(Box(0, 0, 50, 50), Box(60, 0, 50, 50))

@@ -1,11 +1,12 @@
 """Sources of frames by name, one module each.
 
 A module gives `create(place: str, stop: threading.Event) -> Source`, where `place` is what follows the name: in
-`camera:0` the module is `camera` and the place `0`. What a user writes without a name is looked at: see `resolve`.
+`v4l2:0` the module is `v4l2` and the place `0`. What a user writes without a name is looked at: see `resolve`.
 """
 
 from __future__ import annotations
 
+import glob
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from fer_edge.registry import Registry
 from fer_edge.types import Frame
 
 REGISTRY = Registry(__name__, "source")
+PROTOCOLS = ("http", "https", "rtsp", "rtsps")
 
 
 class Source(Protocol):
@@ -49,8 +51,8 @@ def resolve(spec: str) -> tuple[str, str]:
     """Find out what a user means.
 
     Args:
-        spec: "demo", "picamera2", "NAME:PLACE", a camera's number or device file, or the path of an image, a folder of
-            images or a video.
+        spec: "demo", "picamera2", "auto", "NAME:PLACE", a camera's number or device file, an address (rtsp, http), or
+            the path of an image, of a folder or a pattern of images, or of a video.
 
     Returns:
         Name of the source module, and the place.
@@ -60,21 +62,26 @@ def resolve(spec: str) -> tuple[str, str]:
 
     Example:
         >>> resolve("0")
-        ('camera', '0')
+        ('v4l2', '0')
     """
     name, colon, place = spec.partition(":")
-    if name in REGISTRY.names() and (colon or name in ("demo", "picamera2")):
+    if name in REGISTRY.names() and (colon or name in ("auto", "demo", "picamera2")):
         return name, place
     if spec.isdecimal() or spec.startswith("/dev/"):
-        return "camera", spec
+        return "v4l2", spec
+    if name in PROTOCOLS and place.startswith("//"):
+        return "stream", spec
     path = Path(spec)
     kind = files.kind(path) if spec else "nothing"
     if kind == "folder":
         return "folder", spec
     if kind == "file":
         return ("image" if path.suffix.lower() in images.SUFFIXES else "video"), spec
+    if glob.has_magic(spec):
+        return "folder", spec
     raise UsageError(
-        f"no source {spec!r}: give demo, picamera2, a camera's number, or the path of an image, a folder or a video"
+        f"no source {spec!r}: give demo, auto, picamera2, a camera's number, an address such as rtsp://HOST/PATH, or "
+        "the path of an image, a folder or a video"
     )
 
 

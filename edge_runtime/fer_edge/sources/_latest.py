@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from fer_edge.preprocessing import Pixels
 from fer_edge.types import Frame
 
 _WAIT_S = 0.1
+# Every so many pixels in both directions tell whether a picture is the one before.
+_SPARSE = 7
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,13 @@ def newest_frames(name: str, shoot: Callable[[], Shot], stop: threading.Event, p
         name: Of the source.
         shoot: Blocks until the camera's next frame; called from a thread of its own.
         stop: Ends the waiting and the frames.
-        patience_s: Seconds without a frame after which the camera counts as lost.
+        patience_s: Seconds without a frame, or with the same one again and again, after which the camera counts as
+            lost: some drivers go on giving the last picture of a camera that was unplugged.
 
     Raises:
-        SourceError: The camera fails, or gives nothing for `patience_s`.
+        SourceError: The camera fails, or gives nothing new for `patience_s`.
     """
-    slot = _Slot(name, shoot)
+    slot = _Slot(name, _Watched(shoot, patience_s).shoot)
     thread = threading.Thread(target=slot.fill, name=f"capture {name}", daemon=True)
     thread.start()
     try:
@@ -57,6 +61,28 @@ def newest_frames(name: str, shoot: Callable[[], Shot], stop: threading.Event, p
         slot.end()
         # A camera that hangs in its driver must not keep the program from ending: the thread is a daemon.
         thread.join(timeout=1.0)
+
+
+class _Watched:
+    """Notices a camera that stands still. Real pictures of the same scene differ, if only by noise."""
+
+    def __init__(self, shoot: Callable[[], Shot], patience_s: float) -> None:
+        self._shoot = shoot
+        self._patience_s = patience_s
+        self._last: bytes | None = None
+        self._since = 0.0
+
+    def shoot(self) -> Shot:
+        shot = self._shoot()
+        some = shot.image[::_SPARSE, ::_SPARSE]
+        # A covered lens gives plain black: that is no sign of anything.
+        content = some.tobytes() if some.size and some.min() != some.max() else None
+        now = time.monotonic()
+        if content is None or content != self._last:
+            self._last, self._since = content, now
+        elif now - self._since >= self._patience_s:
+            raise SourceError(f"the same picture for {self._patience_s:.0f} s; is it still plugged in?")
+        return shot
 
 
 class _Slot:

@@ -1,4 +1,4 @@
-"""All pictures of a folder, sorted by name."""
+"""All pictures of a folder, or of a pattern such as `faces/*.jpg`, sorted by name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from fer_edge.sources.image import ImageSource
 
 
 def create(place: str, _stop: threading.Event) -> ImageSource:
-    """Make a source of a folder's pictures; files of other kinds are left alone.
+    """Make a source of a folder's pictures, or of a pattern's; files of other kinds are left alone.
 
     Raises:
-        SourceError: The folder cannot be read or holds no picture.
+        SourceError: The folder cannot be read, or there is no picture.
     """
     try:
-        paths = sorted(path for path in Path(place).iterdir() if path.suffix.lower() in images.SUFFIXES)
+        folder = Path(place)
+        # What is no folder is a pattern, from the root where it begins there.
+        anchor = Path(folder.anchor)
+        there = folder.iterdir() if folder.is_dir() else anchor.glob(str(folder.relative_to(anchor)))
+        paths = sorted(path for path in there if path.suffix.lower() in images.SUFFIXES)
     except OSError as error:
         raise SourceError(f"cannot read the folder {place}: {error.strerror or error}") from error
     if not paths:

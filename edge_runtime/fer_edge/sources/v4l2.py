@@ -18,7 +18,7 @@ from fer_edge.types import Frame
 _PATIENCE_S = 10.0
 
 
-class CameraSource:
+class V4l2Source:
     """Yields the newest frame of a camera."""
 
     live = True
@@ -66,6 +66,6 @@ class CameraSource:
         return Shot(np.asarray(image, np.uint8), captured, (time.monotonic_ns() - captured) / 1e6)
 
 
-def create(place: str, stop: threading.Event) -> CameraSource:
+def create(place: str, stop: threading.Event) -> V4l2Source:
     """Make a source of a camera, by number or device file."""
-    return CameraSource(Path(f"/dev/video{place}" if place.isdecimal() else place), stop)
+    return V4l2Source(Path(f"/dev/video{place}" if place.isdecimal() else place), stop)
