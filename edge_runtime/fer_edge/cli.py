@@ -43,8 +43,8 @@ main.add_command(models)
     "--source",
     required=True,
     metavar="SOURCE",
-    help="demo, auto, picamera2, a camera's number, an address (rtsp, http), or the path of an image, a folder or pattern "
-    "of images, or a video.",
+    help="demo, auto, picamera2, a camera's number, an address (rtsp, http), or the path of an image, a folder or "
+    "pattern of images, or a video.",
 )
 @click.option(
     "--model", type=click.Path(path_type=Path), help="A .tflite that fer-convert wrote.  [default: the shipped one]"
