@@ -96,7 +96,8 @@ class YunetDetector:
     def _find(self, small: Pixels) -> list[list[float]]:
         self._network.setInputSize((small.shape[1], small.shape[0]))
         _, faces = self._network.detect(cv2.cvtColor(small, cv2.COLOR_GRAY2BGR))
-        found: list[list[float]] = [] if faces is None else faces.tolist()
+        # On pictures of a few pixels some of its numbers are none.
+        found: list[list[float]] = [] if faces is None else faces[np.isfinite(faces).all(axis=1)].tolist()
         return found
 
 
