@@ -26,9 +26,10 @@ help:
 run: .venv/ready
 	.venv/bin/fer-edge run --source demo --frames $(FRAMES)
 
-test: .venv-test/ready $(if $(HAS_TFLITE_RUNTIME),.venv-tflite/ready) $(if $(HAS_MEDIAPIPE),.venv-mediapipe/ready)
+test: .venv-test/ready .venv-picamera2/ready $(if $(HAS_TFLITE_RUNTIME),.venv-tflite/ready) $(if $(HAS_MEDIAPIPE),.venv-mediapipe/ready)
 	FER_EDGE_TFLITE_PYTHON=$(if $(HAS_TFLITE_RUNTIME),$(CURDIR)/.venv-tflite/bin/python) \
 		FER_EDGE_MEDIAPIPE_PYTHON=$(if $(HAS_MEDIAPIPE),$(CURDIR)/.venv-mediapipe/bin/python) \
+		FER_EDGE_PICAMERA2_PYTHON=$(CURDIR)/.venv-picamera2/bin/python \
 		.venv-test/bin/python -m pytest --cov --cov-report=term
 ifneq ($(HAS_TFLITE_RUNTIME),)
 	.venv-tflite/bin/python -m pytest tests/edge_runtime
@@ -46,7 +47,7 @@ test-wheel: .venv/ready .venv-test/ready
 	scripts/test-wheel $(CURDIR)/.venv-test/bin/python $(CURDIR)/.venv/bin/python
 
 clean:
-	rm -rf .venv .venv-test .venv-tflite .venv-mediapipe .mypy_cache .pytest_cache .ruff_cache .coverage build dist
+	rm -rf .venv .venv-test .venv-tflite .venv-mediapipe .venv-picamera2 .mypy_cache .pytest_cache .ruff_cache .coverage build dist
 
 .venv/ready: pyproject.toml
 	scripts/make-environment "$(PYTHON)" .venv "-e .[demo]" $(SITE_PACKAGES)
@@ -64,4 +65,12 @@ clean:
 
 .venv-mediapipe/ready: pyproject.toml
 	scripts/make-environment "$(PYTHON)" .venv-mediapipe "mediapipe>=1.2,<2"
+	touch $@
+
+# The camera library of the Pi, in its newest release, with libcamera stood in for by the tests. One of its dependencies
+# needs a compiler and headers, and others belong to parts that we do not use: only what `import picamera2` wants is
+# installed.
+.venv-picamera2/ready: pyproject.toml
+	scripts/make-environment "$(PYTHON)" .venv-picamera2 "-e .[test] pidng piexif pillow simplejpeg videodev2"
+	.venv-picamera2/bin/pip install --quiet --disable-pip-version-check --no-deps "picamera2>=0.3.38"
 	touch $@

@@ -25,11 +25,13 @@ class Shot:
         image: [H, W, 3] BGR or [H, W] grey, uint8.
         captured_ns: `time.monotonic_ns()` of the capture.
         capture_ms: What fetching and decoding it cost, without the waiting, milliseconds.
+        luma: [H, W] uint8, where the camera gives it apart from the picture.
     """
 
     image: Pixels
     captured_ns: int
     capture_ms: float
+    luma: Pixels | None = None
 
 
 def newest_frames(name: str, shoot: Callable[[], Shot], stop: threading.Event, patience_s: float) -> Iterator[Frame]:
@@ -116,6 +118,7 @@ class _Slot:
                 captured_at=datetime.now(UTC),
                 capture_ms=shot.capture_ms,
                 at_s=shot.captured_ns / 1e9,
+                luma=shot.luma,
             )
             index += 1
             with self._changed:

@@ -1,7 +1,4 @@
-"""A camera of the Raspberry Pi, by picamera2, which comes from the system's packages (`python3-picamera2`).
-
-The stream is YUV 4:2:0, whose first rows are the luma plane: the grey picture that the detector wants, for nothing.
-"""
+"""A camera of the Raspberry Pi, by picamera2, which comes from the system's packages (`python3-picamera2`)."""
 
 from __future__ import annotations
 
@@ -10,34 +7,36 @@ import time
 from collections.abc import Iterator
 from typing import Any, Self
 
-import numpy as np
-
 from fer_edge.errors import SourceError
+from fer_edge.sources import _picamera2
 from fer_edge.sources._latest import Shot, newest_frames
+from fer_edge.sources._picamera2 import Picamera2Settings
 from fer_edge.types import Frame
 
-_WIDTH, _HEIGHT = 640, 480
 _PATIENCE_S = 10.0
 
 
 class Picamera2Source:
-    """Yields the newest luma picture of a camera, 640 x 480."""
+    """Yields the newest frame of a camera: its luma, with a colour picture on request."""
 
     live = True
 
-    def __init__(self, number: int, stop: threading.Event) -> None:
-        """Name the camera by libcamera's number."""
+    def __init__(self, number: int, stop: threading.Event, settings: Picamera2Settings | None = None) -> None:
+        """Name the camera by its place in picamera2's list, and say how to run it."""
         self.name = f"picamera2:{number}"
         self.skipped: list[str] = []
         self._number = number
         self._stop = stop
+        self._settings = settings or Picamera2Settings()
+        self._asking = threading.Lock()
 
     def __enter__(self) -> Self:
-        """Open and start the camera.
+        """Open, configure and start the camera.
 
         Raises:
-            SourceError: picamera2 is not installed, or the camera is not there.
+            SourceError: picamera2 cannot be imported; the camera is not there, is in use, or cannot do as asked.
         """
+        _picamera2.quieten()
         try:
             from picamera2 import Picamera2
         except ImportError as error:
@@ -45,40 +44,73 @@ class Picamera2Source:
                 f"{error}: install it with 'sudo apt install python3-picamera2' and make the environment "
                 "with --system-site-packages"
             ) from error
+        except ValueError as error:
+            # What extension modules say that were built for NumPy 1, as those of older systems are.
+            raise SourceError(
+                f"the system's picamera2 does not go with this environment's NumPy: {error}; install an older one "
+                "with \"pip install 'numpy<2'\""
+            ) from error
         try:
+            there = len(Picamera2.global_camera_info())
+            if self._number >= there:
+                raise SourceError(f"no camera {self.name}: {there} found; 'rpicam-hello --list-cameras' shows them")
             self._camera: Any = Picamera2(self._number)
-        except (IndexError, RuntimeError) as error:
-            raise SourceError(f"no camera {self.name}: {error}; 'rpicam-hello --list-cameras' shows them") from error
+        except (RuntimeError, OSError) as error:
+            raise SourceError(
+                f"camera {self.name} cannot be opened: {_first(error)}; another program may have it, or this user is "
+                "not in the group 'video'"
+            ) from error
+        started = False
         try:
-            self._camera.configure(
-                self._camera.create_video_configuration(main={"size": (_WIDTH, _HEIGHT), "format": "YUV420"})
-            )
+            self._camera.configure(_picamera2.configuration(self._camera, self._settings))
+            self._luma, self._color = _picamera2.streams(self._camera.camera_configuration(), self._settings)
             self._camera.start()
-        except RuntimeError as error:
-            self._camera.close()
-            raise SourceError(f"camera {self.name} does not start: {error}") from error
+            started = True
+        except (RuntimeError, OSError, SourceError) as error:
+            raise SourceError(f"camera {self.name} does not start: {_first(error)}") from error
+        finally:
+            if not started:
+                self._camera.close()
+        self._open = True
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop and release the camera."""
-        self._camera.stop()
-        self._camera.close()
+        with self._asking:
+            self._open = False
+            # Where a camera gives nothing any more, somebody still waits for a frame: stopping would wait behind them.
+            self._camera.cancel_all_and_flush()
+        try:
+            self._camera.stop()
+        finally:
+            self._camera.close()
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames until `stop`. Raises `SourceError` where the camera is lost."""
         return newest_frames(self.name, self._shoot, self._stop, _PATIENCE_S)
 
     def _shoot(self) -> Shot:
-        request = self._camera.capture_request()
+        with self._asking:
+            if not self._open:
+                raise SourceError("it is closed")
+            job = self._camera.capture_request(wait=False, flush=self._settings.fresh or None)
+        request = self._camera.wait(job)
         began = time.monotonic_ns()
         try:
-            # Rows may be padded to the hardware's stride; the chroma planes lie below the luma.
-            luma = np.array(request.make_array("main")[:_HEIGHT, :_WIDTH], np.uint8)
-            # By the kernel's boot clock, which is the monotonic one but for time asleep.
-            captured = int(request.get_metadata().get("SensorTimestamp", began))
+            luma = self._luma.copy(request)
+            color = None if self._color is None else self._color.copy(request)
+            captured = _picamera2.monotonic_ns(int(request.get_metadata().get("SensorTimestamp", began)))
         finally:
             request.release()
-        return Shot(luma, captured, (time.monotonic_ns() - began) / 1e6)
+        fetched_ms = (time.monotonic_ns() - began) / 1e6
+        return Shot(luma, captured, fetched_ms) if color is None else Shot(color, captured, fetched_ms, luma)
+
+
+def _first(error: BaseException) -> str:
+    """Say what was raised first: picamera2 wraps what libcamera says in errors that say less."""
+    while earlier := error.__cause__ or error.__context__:
+        error = earlier
+    return str(error)
 
 
 def create(place: str, stop: threading.Event) -> Picamera2Source:
