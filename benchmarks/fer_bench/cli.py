@@ -84,7 +84,9 @@ def _file(name: str, text: str) -> Callable[..., Any]:
     "--runs", type=click.IntRange(1), help=f"Timed runs of each variant, at least.  [default: {latency.RUNS}]"
 )
 @click.option(
-    "--seconds", type=FiniteRange(0), help=f"Timed seconds of each, at least.  [default: {latency.Effort.seconds:g}]"
+    "--seconds",
+    type=FiniteRange(0, 3600),
+    help=f"Timed seconds of each, at least.  [default: {latency.Effort.seconds:g}]",
 )
 @click.option(
     "--processes",

@@ -344,6 +344,7 @@ def test_a_missing_expression_has_no_recall(tiny_fp32: Path, mini_csv: Path, tmp
         (["{model}", "--max-regression", "5"], 2, "'5' is no percentage such as 5%"),
         (["{model}", "--runtime", "onnx"], 2, "'onnx' is no runtime; there are litert, tflite-runtime, tensorflow"),
         (["{model}", "--seconds", "nan"], 2, "'nan' is not a number"),
+        (["{model}", "--seconds", "inf"], 2, "inf is not in the range 0<=x<=3600"),
         *(
             (["{model}", "--threads", threads], 2, f"{threads!r} is no list")
             for threads in ("0", "65", "a", "1,,2", "")

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cv2
@@ -22,7 +20,8 @@ from fer_edge.classifier import Classifier
 from fer_edge.errors import FerError, SourceError, UsageError
 from fer_edge.images import read_color, read_gray
 from fer_edge.loop import Loop
-from fer_edge.sources import open_source
+from fer_edge.sources import open_source, v4l2
+from fer_edge.sources._latest import Shot, newest_frames
 from fer_edge.sources.image import ImageSource
 from fer_edge.types import Frame
 
@@ -335,12 +334,15 @@ def test_sources_that_are_none(
     assert message in str(caught.value)
 
 
-class ScriptedPicamera2:
+class ScriptedCamera:
     """A camera of 640 x 480 that takes as many pictures as it is told, whose age tells by whom."""
 
-    gray = np.zeros((480, 640), np.uint8)
+    live = True
+    name = "/dev/video0"
 
     def __init__(self) -> None:
+        self.gray = np.zeros((480, 640), np.uint8)
+        self.skipped: list[str] = []
         self._changed = threading.Condition()
         self._script = [0]
         self._given = 1
@@ -348,39 +350,31 @@ class ScriptedPicamera2:
         self._closed = False
         self._age_s = 0
 
-    def __call__(self, _number: int) -> ScriptedPicamera2:
-        """Open it."""
+    def __enter__(self) -> ScriptedCamera:
         return self
 
-    def create_video_configuration(self, **streams: Any) -> dict[str, Any]:
-        return streams
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
-    def configure(self, _configuration: dict[str, Any]) -> None: ...
-
-    def start(self) -> None: ...
+    def __iter__(self) -> Iterator[Frame]:
+        return newest_frames(self.name, self._shot, threading.Event(), LONG_S)
 
     def stop(self) -> None:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
-    def close(self) -> None: ...
-
-    def capture_request(self) -> ScriptedPicamera2:
+    def wait(self) -> None:
+        """Block until a picture is to be taken."""
         with self._changed:
             self._asked += 1
             self._changed.notify_all()
             assert self._changed.wait_for(lambda: self._script or self._closed, LONG_S)
             self._age_s = self._script.pop(0) if self._script else 0
-        return self
 
-    def make_array(self, _stream: str) -> npt.NDArray[np.uint8]:
-        return np.vstack([self.gray, np.full((240, 640), 128, np.uint8)])
-
-    def get_metadata(self) -> dict[str, Any]:
-        return {"SensorTimestamp": time.monotonic_ns() - self._age_s * 10**9}
-
-    def release(self) -> None: ...
+    def _shot(self) -> Shot:
+        self.wait()
+        return Shot(self.gray.copy(), time.monotonic_ns() - self._age_s * 10**9, 0.1)
 
     def shoot(self, pictures: int, age_s: int) -> None:
         """Take pictures, and wait for the last one to be in the slot."""
@@ -393,16 +387,15 @@ class ScriptedPicamera2:
 
 
 @pytest.fixture
-def camera(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedPicamera2]:
-    scripted, module = ScriptedPicamera2(), ModuleType("picamera2")
-    module.Picamera2 = scripted  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "picamera2", module)
+def camera(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCamera]:
+    scripted = ScriptedCamera()
+    monkeypatch.setattr(v4l2, "create", lambda place, stop: scripted)
     yield scripted
     scripted.stop()
 
 
 def test_drops_and_ages_of_a_live_source_are_told_by_loop(
-    camera: ScriptedPicamera2, measure: Callable[..., results.Loops], monkeypatch: pytest.MonkeyPatch
+    camera: ScriptedCamera, measure: Callable[..., results.Loops], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Slow:
         """As slow as it takes the camera to take so many pictures."""
@@ -419,7 +412,7 @@ def test_drops_and_ages_of_a_live_source_are_told_by_loop(
 
     use(monkeypatch, Slow(1, 0), Slow(3, 1000), Slow(6, 5000))
     monkeypatch.setattr(loops, "_TURN_S", 0.0)
-    found = measure("picamera2", 7)
+    found = measure("0", 7)
     assert found.size == (640, 480)
     # A turn of no time has one frame, and before it one that does not count, for it waited for another loop: its drops
     # are those of the loop whose turn it is.
@@ -434,7 +427,7 @@ def test_drops_and_ages_of_a_live_source_are_told_by_loop(
 
 
 def test_the_loops_take_turns_on_a_live_source(
-    camera: ScriptedPicamera2, measure: Callable[..., results.Loops], monkeypatch: pytest.MonkeyPatch
+    camera: ScriptedCamera, measure: Callable[..., results.Loops], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
 
@@ -449,7 +442,7 @@ def test_the_loops_take_turns_on_a_live_source(
 
     use(monkeypatch, *map(Caller, NAMES))
     monkeypatch.setattr(loops, "_TURN_S", 3.0)
-    found = measure("picamera2", 12)
+    found = measure("0", 12)
     # Each of five turns has its share of the frames.
     turns = [name for number, name in enumerate(calls[3:]) if number == 0 or name != calls[3:][number - 1]]
     assert calls[:3] == list(NAMES)
@@ -460,7 +453,7 @@ def test_the_loops_take_turns_on_a_live_source(
 
 
 def test_the_real_loops_on_a_live_source(
-    camera: ScriptedPicamera2,
+    camera: ScriptedCamera,
     shared_data: Callable[[str], Path],
     measure: Callable[..., results.Loops],
     monkeypatch: pytest.MonkeyPatch,
@@ -470,12 +463,11 @@ def test_the_real_loops_on_a_live_source(
     camera.gray[:, :512] = portrait[:480]
     monkeypatch.setattr(loops, "_TURN_S", 0.0)
 
-    def free() -> ScriptedPicamera2:
+    def free() -> None:
         time.sleep(0.005)
-        return camera
 
-    monkeypatch.setattr(camera, "capture_request", free)
-    found = measure("picamera2", 5)
+    monkeypatch.setattr(camera, "wait", free)
+    found = measure("0", 5)
     for loop in found.loops:
         assert (loop.frames, loop.stages["age"].p50 > loop.stages["detect"].p50) == (5, True)
         assert loop.faces >= loop.frames
@@ -486,19 +478,19 @@ def test_the_real_loops_on_a_live_source(
 
 
 def test_a_camera_that_fails_is_told_and_released(
-    camera: ScriptedPicamera2, measure: Callable[..., results.Loops], monkeypatch: pytest.MonkeyPatch
+    camera: ScriptedCamera, measure: Callable[..., results.Loops], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone() -> None:
         raise RuntimeError("the cable is out")
 
-    monkeypatch.setattr(camera, "capture_request", gone)
-    with pytest.raises(SourceError, match=r"^picamera2:0 failed: the cable is out$"):
-        measure("picamera2", 1)
+    monkeypatch.setattr(camera, "wait", gone)
+    with pytest.raises(SourceError, match=r"^/dev/video0 failed: the cable is out$"):
+        measure("0", 1)
     assert camera._closed
 
 
 def test_a_camera_is_released_where_a_loop_fails(
-    camera: ScriptedPicamera2, measure: Callable[..., results.Loops], monkeypatch: pytest.MonkeyPatch
+    camera: ScriptedCamera, measure: Callable[..., results.Loops], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Broken:
         def detect(self, _gray: npt.NDArray[np.uint8]) -> list[Box]:
@@ -506,7 +498,7 @@ def test_a_camera_is_released_where_a_loop_fails(
 
     use(monkeypatch, Broken(), Broken(), Broken())
     with pytest.raises(FerError, match=r"^broken$") as caught:
-        measure("picamera2", 1)
+        measure("0", 1)
     # Even while somebody holds the error, and so the frames.
     assert caught.tb is not None
     assert camera._closed
