@@ -218,7 +218,8 @@ def test_each_grey_level_is_a_step_of_the_input(tiny_run: Path, tiny_int8: Path)
 
 
 def check_fine_tuned(run: Path, data: Path, out: Path) -> None:
-    result = convert(run, "--qat", "--data", data, "--qat-epochs", "1", "--out", out)
+    # 84 faces judge a model that is hardly trained: two of them are more than the budget of points.
+    result = convert(run, "--qat", "--data", data, "--qat-epochs", "1", "--max-drop", "100", "--out", out)
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("qat: epoch   1/1  loss ")
     name = f"{run.name}-qat-int8"
@@ -228,6 +229,7 @@ def check_fine_tuned(run: Path, data: Path, out: Path) -> None:
     assert (described.recipe, described.name) == ("qat-int8", name)
     assert report["qat"] == {"epochs": 1, "learning_rate": 2e-5, "augment": "standard"}
     assert (report["pruning"], report["teachers"]) == (None, [str(run)])
+    assert report["agreement"] > 0.6
     interpreter = raw_interpreter(model)
     ends = interpreter.get_input_details() + interpreter.get_output_details()
     assert [end["dtype"] for end in ends] == [np.int8, np.int8]
