@@ -73,9 +73,14 @@ def _table(rows: Iterable[Row], cells: Callable[[Row], Cells], style: str = "sim
     names = list(dict.fromkeys(name for row in found for name in row))
     if len(names) == 1:
         return ""
-    table = [[row.get(name) for name in names] for row in found]
+    table = [[_written(row.get(name)) for name in names] for row in found]
     sides = ["left" if name in ("variant", "", "verdict") else "right" for name in names]
-    return tabulate(table, headers=names, tablefmt=style, intfmt=",", missingval="-", colalign=sides)
+    return tabulate(table, headers=names, tablefmt=style, disable_numparse=True, colalign=sides)
+
+
+def _written(cell: Any) -> str:
+    # Here and not by tabulate, which would write a column of 0.300 as 0.3.
+    return "-" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
 def _latency(row: Row, longest: float | None) -> Cells:
