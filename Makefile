@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 FRAMES ?= 100
+# Files of tests that run side by side.
+JOBS ?= 2
 
 # picamera2 comes from the system's packages and is only seen from an environment that shows them.
 SITE_PACKAGES := $(shell $(PYTHON) -c "import importlib.util as u; print('--system-site-packages' if u.find_spec('picamera2') else '')" 2>/dev/null)
@@ -30,9 +32,9 @@ test: .venv-test/ready .venv-picamera2/ready $(if $(HAS_TFLITE_RUNTIME),.venv-tf
 	FER_EDGE_TFLITE_PYTHON=$(if $(HAS_TFLITE_RUNTIME),$(CURDIR)/.venv-tflite/bin/python) \
 		FER_EDGE_MEDIAPIPE_PYTHON=$(if $(HAS_MEDIAPIPE),$(CURDIR)/.venv-mediapipe/bin/python) \
 		FER_EDGE_PICAMERA2_PYTHON=$(CURDIR)/.venv-picamera2/bin/python \
-		.venv-test/bin/python -m pytest --cov --cov-report=term
+		.venv-test/bin/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
 ifneq ($(HAS_TFLITE_RUNTIME),)
-	.venv-tflite/bin/python -m pytest tests/edge_runtime
+	.venv-tflite/bin/python -m pytest -n $(JOBS) --dist loadfile tests/edge_runtime
 endif
 
 test-slow: .venv-test/ready

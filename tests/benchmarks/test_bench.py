@@ -51,7 +51,10 @@ def measured(tiny_int8: Path, tiny_fp32: Path, mini_csv: Path, tmp_path_factory:
     folder = tmp_path_factory.mktemp("bench") / "deep"
     path, table = folder / "report.json", folder / "table.md"
     output = ("--json", path, "--markdown", table)
-    done = bench(tiny_fp32, tiny_int8, "--data", mini_csv, "--threads", "1,2", *FEW, "--processes", 1, *output)
+    given = (tiny_fp32, tiny_int8, "--data", mini_csv, "--threads", "1,2", *FEW, "--processes", 1, *output)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["/usr/bin/fer-bench", *map(str, given)])
+        done = bench(*given)
     assert done.exit_code == 0, done.output
     assert sorted(file.name for file in folder.iterdir()) == ["report.json", "table.md"]
     return Measured(done.stdout, read(path), (tiny_fp32, tiny_int8), path, table.read_text())
