@@ -1,6 +1,7 @@
 """Faces followed from frame to frame: a search of the whole picture now and then, in between one around each face.
 
-A search of the whole picture costs some hundred times one around a face whose place and size are nearly known.
+A search of the whole picture costs some ten to a hundred times one around a face whose place and size are nearly known,
+and that ten times what it takes to see where the same picture of a face has moved.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from fer_edge.box import Box
 from fer_edge.detectors import Detector
 from fer_edge.preprocessing import Pixels
 from fer_edge.searching import BackgroundSearch
+from fer_edge.template import Template
 from fer_edge.types import Track
 
 
@@ -22,6 +24,9 @@ class TrackerSettings:
     Attributes:
         search_frames: The whole picture is searched in each frame of this number, 1 for every frame.
         search_s: And when so much time has passed since the last such search, seconds.
+        look_frames: The detector looks around each face in each frame of this number, 1 for every frame; in between the
+            face is where its picture has moved.
+        look_s: And when so much time has passed since it last did, seconds.
         overlap: Intersection over union from which a box continues a track, 0..1.
         patience_s: How long a face may go unseen before its track ends, seconds.
         trust: Nor may it go unseen for longer than this share of the time for which it was seen: what shows up for a
@@ -30,17 +35,43 @@ class TrackerSettings:
 
     search_frames: int = 15
     search_s: float = 0.5
+    look_frames: int = 5
+    look_s: float = 0.2
     overlap: float = 0.3
     patience_s: float = 0.4
     trust: float = 0.3
 
 
-@dataclass
 class _Followed:
-    number: int
-    box: Box
-    born_s: float
-    seen_s: float
+    """A face that is followed.
+
+    Attributes:
+        number: Of its track.
+        box: Where it was seen last.
+        born_s: When it was seen first, seconds.
+        seen_s: When it was seen last, seconds.
+    """
+
+    def __init__(self, number: int, box: Box, gray: Pixels, now: float) -> None:
+        self.number = number
+        self.born_s = now
+        self.detected(box, gray, now)
+
+    def detected(self, box: Box, gray: Pixels, now: float) -> None:
+        """Take over what a detector has found."""
+        self.box, self.seen_s = box, now
+        self._template, self._looked_s, self._moves = Template(gray, box), now, 0
+
+    def move(self, gray: Pixels, now: float, settings: TrackerSettings) -> bool:
+        """Go where the picture of the face has moved; say no where a detector has to look."""
+        self._moves += 1
+        if self._moves >= settings.look_frames or now - self._looked_s >= settings.look_s:
+            return False
+        box = self._template.find(gray, self.box)
+        if box is None:
+            return False
+        self.box, self.seen_s = box, now
+        return True
 
 
 class Tracker:
@@ -113,11 +144,14 @@ class Tracker:
         return now - self._searched_s >= self.settings.search_s
 
     def _follow(self, gray: Pixels, tracks: Sequence[_Followed], now: float) -> None:
-        """Look for faces around where they were."""
+        """Find faces close to where they were: by their pictures, or by a look of the detector."""
+        self._look(gray, [track for track in tracks if not track.move(gray, now, self.settings)], now)
+
+    def _look(self, gray: Pixels, tracks: Sequence[_Followed], now: float) -> None:
         for track in tracks:
             box = self.detector.follow(gray, track.box)
             if box is not None:
-                track.box, track.seen_s = box, now
+                track.detected(box, gray, now)
 
     def _update_beside(self, background: BackgroundSearch, gray: Pixels, now: float) -> None:
         """Follow, while the whole picture is searched in the background; take over what that has found."""
@@ -145,13 +179,14 @@ class Tracker:
         joined: dict[int, _Followed] = {}
         for overlap, place, track in pairs:
             if overlap >= self.settings.overlap and place not in joined and track not in joined.values():
-                track.box, track.seen_s = boxes[place], now
+                track.detected(boxes[place], gray, now)
                 joined[place] = track
-        self._follow(gray, [one for one in self._followed if one not in joined.values() and one.seen_s != now], now)
+        # A picture of a face proves nothing against a search that has not found it.
+        self._look(gray, [one for one in self._followed if one not in joined.values() and one.seen_s != now], now)
         for place, box in enumerate(boxes):
             if place not in joined:
                 self._numbers_given += 1
-                self._followed.append(_Followed(self._numbers_given, box, now, now))
+                self._followed.append(_Followed(self._numbers_given, box, gray, now))
 
     def _is_believed(self, track: _Followed, now: float) -> bool:
         settings = self.settings

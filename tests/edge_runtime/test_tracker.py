@@ -116,6 +116,44 @@ def test_without_a_face_every_frame_is_searched() -> None:
     assert world.searches == 5
 
 
+@pytest.fixture
+def textured(monkeypatch: pytest.MonkeyPatch) -> npt.NDArray[np.uint8]:
+    """Give a picture in which each part differs from the others, for `World` as well."""
+    small = np.random.default_rng(3).integers(0, 256, (25, 50), np.uint8)
+    picture = np.asarray(cv2.resize(small, (200, 100), interpolation=cv2.INTER_CUBIC), np.uint8)
+    monkeypatch.setitem(globals(), "GRAY", picture)
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("look_frames", "look_s", "looks"), [(1, 100.0, 20), (5, 100.0, 4), (100, 100.0, 0), (100, 4.01 * FRAME_S, 4)]
+)
+def test_between_looks_a_face_is_where_its_picture_is(
+    look_frames: int, look_s: float, looks: int, textured: npt.NDArray[np.uint8]
+) -> None:
+    world = World()
+    limits = {"search_frames": 1000, "search_s": 100, "look_frames": look_frames, "look_s": look_s}
+    found = watch(world, [[LEFT]] * 21, **limits)
+    assert found == [(Track(1, LEFT),)] * 21
+    assert (world.searches, world.follows) == (1, looks)
+
+
+def test_where_its_picture_is_not_the_detector_looks(
+    textured: npt.NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Tracker(World(LEFT))
+    tracker.update(GRAY, 0.0)
+    monkeypatch.setitem(globals(), "GRAY", np.ascontiguousarray(textured[::-1, ::-1]))
+    assert tracker.update(GRAY, FRAME_S) == (Track(1, LEFT),)
+    assert isinstance(tracker.detector, World)
+    assert (tracker.detector.searches, tracker.detector.follows) == (1, 1)
+
+
+def test_a_picture_proves_nothing_against_a_search(textured: npt.NDArray[np.uint8]) -> None:
+    found = watch(World(), [[LEFT], [LEFT], [LEFT], []], search_frames=3, search_s=100)
+    assert [len(tracks) for tracks in found] == [1, 1, 1, 0]
+
+
 def test_a_new_face_is_found_by_the_next_search() -> None:
     found = watch(World(), [[LEFT], *([[LEFT, RIGHT]] * 10)], search_frames=4, search_s=100)
     assert [len(tracks) for tracks in found] == [1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2]
