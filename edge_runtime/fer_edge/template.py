@@ -13,6 +13,7 @@ import numpy as np
 
 from fer_edge.box import Box
 from fer_edge.preprocessing import Pixels
+from fer_edge.shrinking import by_whole_factor
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class TemplateSettings:
     """How to seek.
 
     Attributes:
-        size: The face is reduced to this many pixels, where it is larger.
+        size: The face is reduced to this many pixels, or less than twice as many.
         reach: How far it may have moved, in units of the face.
         similarity: Least correlation coefficient (OpenCV's TM_CCOEFF_NORMED) with what was seen, 0..1.
     """
@@ -43,8 +44,10 @@ class Template:
         """
         self.settings = settings
         self._width, self._height = box.width, box.height
-        self._reduction = max(1.0, min(box.width, box.height) / settings.size)
-        self._face = self._reduced(gray[box.y : box.y + box.height, box.x : box.x + box.width])
+        self._factor = max(1, min(box.width, box.height) // settings.size)
+        face = by_whole_factor(gray[box.y : box.y + box.height, box.x : box.x + box.width], self._factor)
+        # The frame may be overwritten.
+        self._face = face.copy()
         # Whatever is of one grey alone is like anything.
         self._plain = float(self._face.std()) < 1.0
 
@@ -61,26 +64,19 @@ class Template:
         top, bottom = max(0, box.y - down), min(rows, box.y + self._height + down)
         if self._plain or right - left < self._width or bottom - top < self._height:
             return None
-        window = self._reduced(gray[top:bottom, left:right])
+        window = by_whole_factor(gray[top:bottom, left:right], self._factor)
         scores = cv2.matchTemplate(window, self._face, cv2.TM_CCOEFF_NORMED)
         _, best, _, (column, row) = cv2.minMaxLoc(scores)
         if not best >= self.settings.similarity:
             return None
-        x = left + (column + _peak(scores[row, :], column)) * (right - left) / window.shape[1]
-        y = top + (row + _peak(scores[:, column], row)) * (bottom - top) / window.shape[0]
+        x = left + (column + _peak(scores[row, :], column)) * self._factor
+        y = top + (row + _peak(scores[:, column], row)) * self._factor
         return Box(
             min(max(0, round(x)), columns - self._width),
             min(max(0, round(y)), rows - self._height),
             self._width,
             self._height,
         )
-
-    def _reduced(self, part: Pixels) -> Pixels:
-        if self._reduction == 1:
-            return part.copy()
-        rows, columns = part.shape
-        size = (round(columns / self._reduction), round(rows / self._reduction))
-        return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _peak(scores: np.ndarray, place: int) -> float:

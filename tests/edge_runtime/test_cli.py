@@ -224,10 +224,12 @@ def test_signals_end_it_with_the_summary(
     pytest.importorskip("skimage", reason="needs scikit-image (extra demo)")
     with start_fer_edge("run", "--source", "demo", "--model", model_path, "--output", "jsonl") as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         # A line that comes while it runs was flushed.
         check_line(process.stdout.readline(), "demo")
         process.send_signal(signal_number)
-        out, err = process.communicate(timeout=120)
+        # communicate() would lose the lines that were read ahead with the first.
+        out, err = process.stdout.read(), process.stderr.read()
     assert process.returncode == 0, err
     for line in out.splitlines():
         check_line(line, "demo")

@@ -10,6 +10,7 @@ import cv2
 from fer_edge.box import Box
 from fer_edge.errors import FerError
 from fer_edge.preprocessing import Pixels
+from fer_edge.shrinking import shrink
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class HaarSettings:
     cascade: str = "haarcascade_frontalface_default.xml"
     scale_factor: float = 1.2
     neighbors: int = 5
-    smallest: float = 0.1
-    working_width: int = 480
+    smallest: float = 0.12
+    working_width: int = 400
     follow_size: int = 40
     follow_window: float = 1.5
     follow_change: float = 1.25
@@ -68,8 +69,7 @@ class HaarDetector:
         rows, columns = gray.shape
         reduction = max(1.0, columns / self.settings.working_width)
         if reduction > 1:
-            small = (self.settings.working_width, max(1, round(rows / reduction)))
-            gray = cv2.resize(gray, small, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+            gray = shrink(gray, self.settings.working_width, max(1, round(rows / reduction)))
         smallest = max(1, round(min(gray.shape) * self.settings.smallest))
         found = self._cascade.detectMultiScale(
             gray,
@@ -92,8 +92,9 @@ class HaarDetector:
         reduction = max(1.0, box.width / settings.follow_size)
         window = gray[top:bottom, left:right]
         if reduction > 1:
-            size = (max(1, round((right - left) / reduction)), max(1, round((bottom - top) / reduction)))
-            window = cv2.resize(window, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+            window = shrink(
+                window, max(1, round((right - left) / reduction)), max(1, round((bottom - top) / reduction))
+            )
         side = box.width / reduction
         smallest, largest = int(side / settings.follow_change), round(side * settings.follow_change)
         found = self._cascade.detectMultiScale(
