@@ -81,6 +81,9 @@ def _file(name: str, text: str) -> Callable[..., Any]:
 @click.option("--runtime", callback=_runtimes, metavar="NAME,NAME", help=f"Interpreters: {', '.join(_RUNTIMES)}.")
 @click.option("--loop", metavar="SOURCE", help="Measure whole loops as well, on a source of 'fer-edge run'.")
 @click.option(
+    "--naive-model", metavar="FILE", type=click.Path(path_type=Path), help="Of the naive loop.  [default: the same]"
+)
+@click.option(
     "--runs", type=click.IntRange(1), help=f"Timed runs of each variant, at least.  [default: {latency.RUNS}]"
 )
 @click.option(
@@ -124,6 +127,8 @@ def main(models: tuple[Path, ...], **given: Any) -> int:
         raise UsageError("--split needs --data")
     if given["parent"] is not None and given["data"] is None:
         raise UsageError("--parent needs --data")
+    if given["naive_model"] is not None and given["loop"] is None:
+        raise UsageError("--naive-model needs --loop")
     paths = variants.find(models or shipped_models())
     if not paths:
         raise UsageError("no model to measure: this installation ships none, name one")
@@ -161,6 +166,7 @@ def _plan(paths: tuple[Path, ...], *, shipped: bool, **given: Any) -> Plan:
         # The float parents of the shipped models do not ship.
         parent=NO_PARENT if shipped and given["parent"] is None else given["parent"],
         loop=given["loop"],
+        naive_model=given["naive_model"],
         effort=latency.fitted(effort, **changes),
         processes=_processes(given["processes"], quick=quick),
         profile_seconds=0.0 if quick else 8.0,

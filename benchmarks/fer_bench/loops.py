@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, field, fields, replace
 from itertools import chain
 from math import ceil
 
+import cv2
 import numpy as np
 
 from fer_bench import results, statistics
@@ -30,7 +31,7 @@ from fer_edge.types import Frame, Result, StageTimes
 EVERY_FRAME = LoopSettings(tracker=TrackerSettings(search_frames=1, patience_s=0.0), smoothing_s=0.0)
 _DETECTOR = "haar"
 _STAGES = (*(stage.name for stage in fields(StageTimes)), "age")
-_TOTAL = _STAGES.index("total")
+_CAPTURE, _DETECT, _TOTAL = map(_STAGES.index, ("capture", "detect", "total"))
 # On a live source: the most seconds of a turn, and as few turns of each loop as an interval can be made of.
 _TURN_S = 2.0
 _LEAST_TURNS = 5
@@ -39,13 +40,16 @@ _LONGEST = 10
 _LONGEST_S = 60.0
 
 
+_SMALLEST = 60
+
+
 class FullSizeDetector(HaarDetector):
-    """Searches as the published notebooks do: the picture in its full size, scale factor 1.1, faces from 30 x 30."""
+    """Searches as the published notebooks do: the picture in its full size, scale factor 1.1, faces from 60 x 60."""
 
     def detect(self, gray: Pixels) -> list[Box]:
         """Give the faces in a picture; see `Detector`."""
         # The settings are relative to the picture, and those of a folder differ in size.
-        smallest = min(1.0, 30 / min(gray.shape))
+        smallest = min(1.0, _SMALLEST / min(gray.shape))
         self.settings = HaarSettings(scale_factor=1.1, neighbors=5, smallest=smallest, working_width=gray.shape[1])
         return super().detect(gray)
 
@@ -78,6 +82,11 @@ class _Measured:
         return sum(map(len, self.rounds))
 
     @property
+    def times(self) -> statistics.Values:
+        """[frames, stages] Milliseconds."""
+        return np.array(list(chain.from_iterable(self.rounds)))
+
+    @property
     def totals(self) -> statistics.Values:
         """[rounds] The median total of each round, milliseconds."""
         return np.array([np.median([times[_TOTAL] for times in one]) for one in self.rounds])
@@ -88,8 +97,10 @@ class _Measured:
         self.rounds[-1].append((*astuple(result.ms), result.age_ms))
         self.faces += len(result.faces)
 
-    def summary(self, reference: _Measured, seed: int) -> results.Loop:
-        times = np.array(list(chain.from_iterable(self.rounds)))
+    def summary(self, reference: _Measured, search_ms: float, seed: int) -> results.Loop:
+        times = self.times
+        work = times[:, _TOTAL] - times[:, _CAPTURE]
+        median, worst = np.percentile(work, (50, 99), method="inverted_cdf")
         ranked = np.percentile(times, (50, 90, 99, 100), axis=0, method="inverted_cdf").T.tolist()
         stages = {
             name: results.Stage(p50=p50, p90=p90, p99=p99, maximum=maximum)
@@ -104,6 +115,9 @@ class _Measured:
             dropped=self.dropped,
             frames_per_second=1000 * self.frames / float(times[:, _TOTAL].sum()),
             stages=stages,
+            of_search=results.Shares(
+                p50=float(median / search_ms), mean=float(work.mean() / search_ms), p99=float(worst / search_ms)
+            ),
             ratio=None if same else statistics.ratio(self.totals, reference.totals, reference.name, seed),
         )
 
@@ -135,17 +149,18 @@ def measure(
     source: str,
     classifier: Classifier,
     title: str,
+    naive: Classifier | None = None,
     *,
     frames: int,
     seconds: float,
     seed: int,
     step: Callable[[int], object],
 ) -> results.Loops:
-    """Measure three loops on a source, with the same classifier.
+    """Measure three loops on a source.
 
-    "fer-edge" is what `fer-edge run` does. "full-frame" searches the whole picture of every frame with the same
-    detector settings. "naive" is `NotebookLoop`. A
-    tracker is in all of them; it costs microseconds.
+    "fer-edge" is what `fer-edge run` does. "full-frame" searches each whole picture as the published notebooks do.
+    "naive" is `NotebookLoop`. A tracker is in all of them; it costs microseconds. OpenCV gets as many threads as the
+    classifier's interpreter.
 
     A source that waits gives every frame to every loop, in an order drawn anew for each frame, and is begun anew where
     it ends. No frame is dropped, and its age is what fetching it and the loop itself took. On a live source the loops
@@ -153,8 +168,9 @@ def measure(
 
     Args:
         source: As for `fer-edge run --source`.
-        classifier: Of all loops.
+        classifier: Of the loops.
         title: Of the classifier's model.
+        naive: Classifier of the naive loop; None for the same.
         frames: Of each loop, at least; 1 or more.
         seconds: For all loops together, at least. Ten times as long, or a minute where that is longer, is the most.
         seed: Of the order and of the bootstrap.
@@ -168,8 +184,12 @@ def measure(
     opened = open_source(source)
     # What waits for the loop can be begun anew.
     waits = not opened.live
-    with beside(opened, _DETECTOR) as background, closing(_frames(source, waits)) as given:
-        measured = _loops(classifier, background)
+    with (
+        _opencv_threads(classifier.interpreter.threads),
+        beside(opened, _DETECTOR) as background,
+        closing(_frames(source, waits)) as given,
+    ):
+        measured = _loops(classifier, naive or classifier, background)
         first = next(given)
         for one in measured:
             one.loop.process(first)
@@ -178,29 +198,46 @@ def measure(
             _frame_by_frame(chain((first,), given), measured, effort, order)
         else:
             _by_turns(given, measured, effort, order)
+    search_ms = float(np.median(measured[1].times[:, _DETECT]))
     return results.Loops(
         source=source,
         model=title,
+        search_ms=search_ms,
         size=(first.image.shape[1], first.image.shape[0]),
-        loops=tuple(one.summary(measured[0], seed) for one in measured),
+        loops=tuple(one.summary(measured[0], search_ms, seed) for one in measured),
     )
 
 
-def _loops(classifier: Classifier, background: BackgroundSearch | None) -> tuple[_Measured, ...]:
+@contextmanager
+def _opencv_threads(number: int) -> Iterator[None]:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(number)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _loops(
+    classifier: Classifier, naive: Classifier, background: BackgroundSearch | None
+) -> tuple[_Measured, _Measured, _Measured]:
     """Make the loops, the product's first."""
+    search = f"full size, scale factor 1.1, 5 neighbours, faces from {_SMALLEST} x {_SMALLEST} pixels"
+    spec = naive.metadata.input
     return (
         _Measured(
             "fer-edge", "what fer-edge run does", Loop(open_detector(_DETECTOR), classifier, background=background)
         ),
         _Measured(
             "full-frame",
-            "the whole picture searched in every frame, with the same settings",
-            Loop(HaarDetector(), classifier, EVERY_FRAME),
+            f"the whole picture searched in every frame, {search}",
+            Loop(FullSizeDetector(), classifier, EVERY_FRAME),
         ),
         _Measured(
             "naive",
-            "the whole picture searched in every frame, full size, scale factor 1.1, faces from 30 x 30 pixels",
-            NotebookLoop(classifier),
+            f"that search in the picture in colour made grey, classified by {naive.metadata.name}, "
+            f"{spec.width} x {spec.height}",
+            NotebookLoop(naive),
         ),
     )
 

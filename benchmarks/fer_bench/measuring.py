@@ -12,6 +12,7 @@ from fer_bench.energy import open_meter
 from fer_bench.plan import Log, Plan, Progress
 from fer_bench.results import FORMAT_VERSION, Loops, Profile, Result
 from fer_bench.variants import Variant
+from fer_edge.classifier import Classifier
 from fer_edge.errors import FerError
 
 
@@ -114,9 +115,19 @@ def _loops(plan: Plan, variant: Variant, log: Log, progress: Progress) -> Loops 
     assert variant.classifier is not None
     frames = plan.loop_frames
     try:
+        naive = None
+        if plan.naive_model is not None:
+            naive = Classifier.load(plan.naive_model, threads=variant.threads, runtime=variant.runtime)
         with progress("loops", frames) as step:
             return loops.measure(
-                plan.loop, variant.classifier, variant.title, frames=frames, seconds=0.0, seed=plan.seed, step=step
+                plan.loop,
+                variant.classifier,
+                variant.title,
+                naive,
+                frames=frames,
+                seconds=0.0,
+                seed=plan.seed,
+                step=step,
             )
     except FerError as error:
         log.note(f"loop: {error}")

@@ -8,7 +8,7 @@ from fer_bench import choosing, page_accuracy, page_conditions, page_tables
 from fer_bench.page_tables import Named
 from fer_bench.plots import bars, latency, pareto, stages
 from fer_bench.results import Ratio, Result
-from fer_bench.words import listed
+from fer_bench.words import listed, significant
 from fer_train.judging.page import Drawing, Section, Table
 
 
@@ -129,7 +129,9 @@ def _loops(result: Result) -> Iterator[Section]:
         width, height = result.loops.size
         text = (
             f"From frame to expressions: {result.loops.source}, {width} x {height} pixels, classified by "
-            f"{result.loops.model}. Age is the time from a frame's capture to its result."
+            f"{result.loops.model}. Age is the time from a frame's capture to its result; 'of a search' is what "
+            "a frame takes without being fetched, as a share of one search of a whole picture by full-frame, "
+            f"{significant(result.loops.search_ms)} ms."
         )
         yield Section(
             "Whole loops",

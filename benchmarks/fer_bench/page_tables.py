@@ -111,7 +111,7 @@ def loops(found: Loops) -> Table:
     """Give the loops."""
     names = list(dict.fromkeys(name for one in found.loops for name in one.stages))
     return Table(
-        ("loop", "frames/s", *(f"{name} ms" for name in names), "ratio", "frames", "faces", "dropped"),
+        ("loop", "frames/s", *(f"{name} ms" for name in names), "of a search", "ratio", "frames", "faces", "dropped"),
         [
             [
                 Cell(one.name, (one.what,)),
@@ -121,6 +121,10 @@ def loops(found: Loops) -> Table:
                     if (stage := one.stages.get(name))
                     else "-"
                     for name in names
+                ),
+                Cell(
+                    significant(one.of_search.p50),
+                    (f"mean {significant(one.of_search.mean)}", f"p99 {significant(one.of_search.p99)}"),
                 ),
                 _ratio(one.ratio),
                 f"{one.frames:,}",

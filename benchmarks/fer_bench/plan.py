@@ -28,6 +28,7 @@ class Plan:
         split: Of the data; None for the one that models are selected on.
         parent: File of the float parent, `NO_PARENT`, or None to look for it among the models.
         loop: Source of the whole loops; None for none.
+        naive_model: Model file of the naive loop; None for the first of `paths`.
         effort: Of the latency.
         processes: Fresh processes of each variant; 0 for none.
         profile_seconds: For the operators of each file; 0 for none.
@@ -44,6 +45,7 @@ class Plan:
     split: str | None
     parent: str | None
     loop: str | None
+    naive_model: Path | None
     effort: Effort
     processes: int
     profile_seconds: float

@@ -298,6 +298,20 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     maximum: float
 
 
+class Shares(msgspec.Struct, frozen=True, kw_only=True):
+    """What a loop takes for a frame without fetching it, as shares of the search that `Loops.search_ms` tells.
+
+    Attributes:
+        p50: Median frame.
+        mean: Of all frames.
+        p99: See `Latency`.
+    """
+
+    p50: float
+    mean: float
+    p99: float
+
+
 class Loop(msgspec.Struct, frozen=True, kw_only=True):
     """A whole loop from frame to expressions.
 
@@ -309,6 +323,7 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
         dropped: Overwritten frames of a live source while this loop had its turns.
         frames_per_second: Frames over the sum of their totals.
         stages: By name: capture, detect, classify, total, age.
+        of_search: Beside one search of a whole picture.
         ratio: Of the totals to those of the first loop, frame by frame; None for the first.
     """
 
@@ -319,6 +334,7 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int
     frames_per_second: float
     stages: dict[str, Stage]
+    of_search: Shares
     ratio: Ratio | None = None
 
 
@@ -329,12 +345,14 @@ class Loops(msgspec.Struct, frozen=True, kw_only=True):
         source: As given.
         model: Title of the variant that classifies.
         size: Width and height of the frames, pixels.
+        search_ms: Median search of a whole picture by the loop "full-frame", milliseconds.
         loops: The product's first.
     """
 
     source: str
     model: str
     size: tuple[int, int]
+    search_ms: float
     loops: tuple[Loop, ...]
 
 

@@ -193,6 +193,9 @@ def _loops(loops: Loops, style: str = "simple") -> str:
             "frames/s": f"{one.frames_per_second:.1f}",
             **{f"{name} p50 ms": f"{stage.p50:.2f}" for name, stage in one.stages.items()},
             "total p99 ms": f"{one.stages['total'].p99:.2f}",
+            "of a search p50": f"{one.of_search.p50:.3f}",
+            "mean": f"{one.of_search.mean:.3f}",
+            "p99": f"{one.of_search.p99:.3f}",
             "time against the first": "1" if one.ratio is None else _interval(one.ratio.time, 2),
             "verdict": "" if one.ratio is None else one.ratio.verdict,
         }
@@ -200,7 +203,10 @@ def _loops(loops: Loops, style: str = "simple") -> str:
     ]
     width, height = loops.size
     legend = "\n".join(f"{'- ' if style == 'github' else ''}{one.name}: {one.what}" for one in loops.loops)
-    head = f"{loops.source}, {width} x {height}, classified by {loops.model}"
+    head = (
+        f"{loops.source}, {width} x {height}, classified by {loops.model}. Frames without their fetching as shares of "
+        f"one search of a whole picture by full-frame, {loops.search_ms:.2f} ms."
+    )
     return f"{head}\n\n{tabulate(table, headers='keys', tablefmt=style, disable_numparse=True)}\n\n{legend}"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 import click
+import cv2
 
 from fer_edge import sinks
 from fer_edge.classifier import Classifier
@@ -111,6 +112,8 @@ def run(
     stop = _stop_on_signals()
     opened, finder = open_source(source, stop), open_detector(detector)
     classifier = Classifier.load(model or shipped_model(), threads=threads, runtime=runtime, portable=portable)
+    # OpenCV would take the core that is left for the camera.
+    cv2.setNumThreads(classifier.interpreter.threads)
     settings = LoopSettings(smoothing_s=smoothing, min_confidence=min_confidence, raw=raw)
     summary = Summary()
     try:

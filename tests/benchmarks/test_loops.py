@@ -83,9 +83,9 @@ def use(monkeypatch: pytest.MonkeyPatch, *detectors: Any) -> None:
     """Put detectors into the loops."""
     made = loops._loops
 
-    def with_others(classifier: Classifier, background: Any) -> Any:
+    def with_others(classifier: Classifier, naive: Classifier, background: Any) -> Any:
         del background
-        measured = made(classifier, None)
+        measured = made(classifier, naive, None)
         for one, detector in zip(measured, detectors, strict=True):
             one.loop.tracker.detector = detector
         return measured
@@ -114,14 +114,47 @@ def test_the_demo(measure: Callable[..., results.Loops]) -> None:
         assert loop.ratio is not None
         assert loop.ratio.reference == "fer-edge"
         assert loop.ratio.time.low <= loop.ratio.time.value <= loop.ratio.time.high
-    assert first.faces == others[0].faces
+    assert others[0].faces == others[1].faces
+    assert found.search_ms > first.stages["detect"].p50
+    for loop in found.loops:
+        shares, total = loop.of_search, loop.stages["total"]
+        assert shares.p50 <= shares.p99
+        assert shares.p50 < total.p50 / found.search_ms
+        assert shares.p99 < total.maximum / found.search_ms
+        assert shares.mean < 1000 / loop.frames_per_second / found.search_ms
+    # It contains that search.
+    assert 0.5 < others[0].of_search.p50 < 2
+
+
+def test_opencv_gets_as_many_threads_as_the_classifier(
+    fast: list[str], measure: Callable[..., results.Loops], picture: Path
+) -> None:
+    before, seen = cv2.getNumThreads(), set()
+    measure(picture, 3, step=lambda _frames: seen.add(cv2.getNumThreads()))
+    assert (seen, cv2.getNumThreads()) == ({1}, before)
+
+
+def test_the_naive_loop_may_have_a_model_of_its_own(
+    fast: list[str], classifier: Classifier, model_path: Path, picture: Path
+) -> None:
+    asked = []
+
+    class Other(Classifier):
+        def classify(self, gray: npt.NDArray[np.uint8], box: Box) -> Any:
+            asked.append(box)
+            return super().classify(gray, box)
+
+    other = Other.load(model_path, threads=1)
+    found = loops.measure(str(picture), classifier, "mine", other, frames=4, seconds=0, seed=1, step=lambda _: None)
+    assert len(asked) == 1 + 4
+    assert other.metadata.name in found.loops[2].what
 
 
 def naive_boxes(image: npt.NDArray[np.uint8]) -> list[Box]:
     """Search as the notebooks do, in their own few lines."""
     cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")  # type: ignore[attr-defined]
     gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    return [Box(*map(int, box)) for box in cascade.detectMultiScale(gray, 1.1, 5, minSize=(30, 30))]
+    return [Box(*map(int, box)) for box in cascade.detectMultiScale(gray, 1.1, 5, minSize=(60, 60))]
 
 
 @pytest.mark.parametrize("name", ["skimage_astronaut.png", "pyfeat_multi_face.jpg", "no_face_cat.jpg"])
@@ -142,7 +175,7 @@ def test_the_naive_loop_finds_what_the_notebooks_find(
 
 
 @pytest.mark.parametrize("shape", [(200, 300), (901, 1300), (30, 400), (29, 29), (1, 1)])
-def test_the_naive_search_is_in_full_size_and_from_30_pixels(
+def test_the_naive_search_is_in_full_size_and_from_60_pixels(
     shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched: list[tuple[Any, dict[str, Any]]] = []
@@ -159,7 +192,7 @@ def test_the_naive_search_is_in_full_size_and_from_30_pixels(
     detector = loops.FullSizeDetector()
     detector.detect(np.zeros((50, 50), np.uint8))
     detector.detect(np.zeros(shape, np.uint8))
-    smallest = min(30, *shape)
+    smallest = min(60, *shape)
     assert searched[1] == (shape, {"scaleFactor": 1.1, "minNeighbors": 5, "minSize": (smallest, smallest)})
 
 

@@ -207,10 +207,11 @@ def loops(title: str) -> results.Loops:
                     "total": stage(detect + 1.9),
                     "age": stage(detect + 2.0),
                 },
+                of_search=results.Shares(p50=(detect + 1) / 36, mean=(detect + 1.2) / 36, p99=(detect + 9) / 36),
                 ratio=ratio if made else None,
             )
         )
-    return results.Loops(source="video:street.mp4", model=title, size=(640, 480), loops=tuple(made))
+    return results.Loops(source="video:street.mp4", model=title, size=(640, 480), search_ms=36.0, loops=tuple(made))
 
 
 def example() -> Result:

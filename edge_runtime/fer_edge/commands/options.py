@@ -7,7 +7,7 @@ import click
 from fer_edge import interpreter
 
 threads = click.option(
-    "--threads", type=click.IntRange(1, 64), help="Of the classifier.  [default: all cores but one, at most 4]"
+    "--threads", type=click.IntRange(1, 64), help="To compute with.  [default: all cores but one, at most 4]"
 )
 runtime = click.option(
     "--runtime",
