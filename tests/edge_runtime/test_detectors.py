@@ -71,7 +71,7 @@ def test_without_a_search_the_frame_is_the_face() -> None:
         ("yunet", UsageError, "the detector yunet needs its network: give yunet:face_detection_yunet_2023mar.onnx"),
         ("yunet:absent.onnx", FerError, "cannot read detector absent.onnx: No such file or directory"),
         ("yunet:{text}", FerError, "{text} is not a YuNet network that OpenCV "),
-        ("haar:{text}", FerError, "{text} is not a cascade that OpenCV "),
+        ("haar:{text}", FerError, "{text} is not a cascade file (XML) that OpenCV "),
     ],
 )
 def test_what_is_no_detector_is_told(spec: str, error: type[FerError], reason: str, tmp_path: Path) -> None:

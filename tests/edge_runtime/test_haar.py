@@ -84,16 +84,27 @@ def test_pictures_too_small_for_a_face(shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [None, "", "hello", "{}", "<?xml version='1.0'?><opencv_storage></opencv_storage>", "<?xml"]
+    "content", ["", "hello", "{}", "<?xml version='1.0'?><opencv_storage></opencv_storage>", "<?xml"]
 )
-def test_a_file_that_is_no_cascade(tmp_path: Path, content: str | None) -> None:
+def test_a_file_that_is_no_cascade(tmp_path: Path, content: str) -> None:
     path = tmp_path / "cascade.xml"
-    if content is not None:
-        path.write_text(content)
+    path.write_text(content)
     with pytest.raises(FerError) as caught:
         HaarDetector(HaarSettings(cascade=str(path)))
-    assert str(caught.value).startswith(f"{path} is not a cascade that OpenCV {cv2.__version__} reads")
+    assert str(caught.value).startswith(f"{path} is not a cascade file (XML) that OpenCV {cv2.__version__} reads")
     assert "\n" not in str(caught.value)
+
+
+def test_a_cascade_that_is_not_there() -> None:
+    with pytest.raises(FerError, match=r"^no cascade mine\.xml, nor .*mine\.xml; OpenCV has cascades up to version 4$"):
+        HaarDetector(HaarSettings(cascade="mine.xml"))
+
+
+def test_a_cascade_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "haarcascade_frontalface_alt2.xml"
+    (tmp_path / "mine.xml").write_bytes((Path(cv2.data.haarcascades) / name).read_bytes())  # type: ignore[attr-defined]
+    monkeypatch.chdir(tmp_path)
+    assert open_detector("haar:mine.xml").detect(np.zeros((100, 100), np.uint8)) == []
 
 
 def test_another_cascade_of_opencv() -> None:

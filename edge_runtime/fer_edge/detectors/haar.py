@@ -18,7 +18,7 @@ class HaarSettings:
     """How to search.
 
     Attributes:
-        cascade: File name in OpenCV's cascade folder, or a path.
+        cascade: A path, or the name of a file in OpenCV's cascade folder.
         scale_factor: Ratio between the sizes searched, above 1; larger is faster and misses more.
         neighbors: Hits that must agree on a face; larger misses more and invents less.
         smallest: Smallest face, as a fraction of the picture's shorter side, 0..1.
@@ -49,20 +49,21 @@ class HaarDetector:
         """Load the cascade.
 
         Raises:
-            FerError: OpenCV does not take the cascade file.
+            FerError: There is no such file, or OpenCV does not take it.
         """
         self.settings = settings
-        folder = Path(cv2.data.haarcascades)  # type: ignore[attr-defined]  # missing in the wheel's own stubs
-        path = folder / settings.cascade  # an absolute path stays as it is
+        path = Path(settings.cascade)
+        if not path.is_file():
+            path = Path(cv2.data.haarcascades) / path  # type: ignore[attr-defined]  # missing in the wheel's own stubs
+        if not path.is_file():
+            raise FerError(f"no cascade {settings.cascade}, nor {path}; OpenCV has cascades up to version 4")
         self._cascade = cv2.CascadeClassifier()
         try:
-            loaded = path.is_file() and self._cascade.load(str(path))
+            loaded = self._cascade.load(str(path))
         except cv2.error:  # what is no XML at all
             loaded = False
         if not loaded:
-            raise FerError(
-                f"{path} is not a cascade that OpenCV {cv2.__version__} reads; opencv-python must be below 5"
-            )
+            raise FerError(f"{path} is not a cascade file (XML) that OpenCV {cv2.__version__} reads")
 
     def detect(self, gray: Pixels) -> list[Box]:
         """Give the faces in a picture; see `Detector`."""
