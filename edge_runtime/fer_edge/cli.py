@@ -18,7 +18,6 @@ from fer_edge import sinks
 from fer_edge.classifier import Classifier
 from fer_edge.command import FiniteRange, Group, warn
 from fer_edge.commands import options
-from fer_edge.commands.models import models
 from fer_edge.detectors import open_detector
 from fer_edge.errors import FerError, UsageError
 from fer_edge.loop import Loop, LoopSettings
@@ -30,13 +29,14 @@ from fer_edge.sources import open_source
 from fer_edge.summary import Summary
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group,
+    lazy={"models": "fer_edge.commands.models:models"},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="fer-edge")
 def main() -> None:
     """Recognise facial expressions on the device."""
-
-
-main.add_command(models)
 
 
 @main.command()

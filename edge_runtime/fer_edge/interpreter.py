@@ -7,7 +7,6 @@ differs between them (names, threads, quantised tensors, error texts) ends here.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,7 +41,9 @@ class Runtime:
     @property
     def version(self) -> str:
         """Version of the installed package. Raises `importlib.metadata.PackageNotFoundError` where it is absent."""
-        return importlib.metadata.version(self.distribution)
+        from importlib import metadata  # costs a start as much as the model's loading, and is seldom asked
+
+        return metadata.version(self.distribution)
 
     @property
     def release(self) -> str | None:
@@ -53,7 +54,7 @@ class Runtime:
         """
         try:
             version = self.version
-        except importlib.metadata.PackageNotFoundError:
+        except ModuleNotFoundError:  # PackageNotFoundError is one
             return None
         return releases.of_litert(version) if self.name == "litert" else version
 
@@ -107,6 +108,8 @@ def find_runtime(name: str | None = None) -> tuple[Runtime, ModuleType]:
 
 def _check_age(runtime: Runtime, minimum: str) -> None:
     """Refuse an interpreter that is older than a model, in place of its own words on operators and versions."""
+    if runtime.name == "litert" and not releases.older(releases.FIRST_LITERT, minimum):
+        return
     release = runtime.release
     if release is not None and releases.older(release, minimum):
         has = "" if release == runtime.version else f", which has the operators of TFLite {release}"

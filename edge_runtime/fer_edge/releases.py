@@ -20,6 +20,8 @@ _LITERT = (
     ((1, 1), "2.18.0"),
     ((0,), "2.17.0"),
 )
+# What every LiteRT has.
+FIRST_LITERT = _LITERT[-1][1]
 
 
 def numbers(release: str) -> tuple[int, ...]:

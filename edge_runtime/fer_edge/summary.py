@@ -6,8 +6,6 @@ import time
 from dataclasses import astuple, fields
 from typing import Self
 
-from tabulate import tabulate
-
 from fer_edge.timing import Durations
 from fer_edge.types import Result, StageTimes
 
@@ -54,6 +52,8 @@ class Summary:
         """Give counts, frames a second, and a table of percentiles."""
         if not self.frames:
             return "frames 0"
+        from tabulate import tabulate  # when the first answer is long out
+
         rows = [
             [name, *(stage.percentile(percent) for percent in (50, 90, 99)), stage.maximum]
             for name, stage in self._stages.items()
