@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean
 
 import msgspec
 import numpy as np
@@ -12,6 +13,9 @@ from fer_bench import statistics
 from fer_bench.results import FORMAT_VERSION, Result, Row
 from fer_edge import evaluation, files
 from fer_edge.errors import FerError
+
+# Fixed work that took so much longer or less long tells of a neighbour, or of another frequency.
+SPEED_LIMIT = 1.15
 
 
 class _Versioned(msgspec.Struct):
@@ -45,8 +49,20 @@ def differing(now: Result, then: Result) -> list[str]:
         "governor": (now.conditions.before.governor, then.conditions.before.governor),
     }
     found = [f"{name} {theirs!r} then, {ours!r} now" for name, (ours, theirs) in pairs.items() if ours != theirs]
+    found += _speeds(now, then)
     for when, result in (("then", then), ("now", now)):
         found += [f"{problem} ({when})" for problem in result.conditions.problems]
+    return found
+
+
+def _speeds(now: Result, then: Result) -> list[str]:
+    """Tell where the machine itself was faster or slower than then, by fixed work."""
+    found = []
+    for what, name in (("arithmetic", "arithmetic_us"), ("reading memory", "memory_us")):
+        states = ((one.conditions.before, one.conditions.after) for one in (now, then))
+        ours, theirs = ([time for one in both if (time := getattr(one, name)) is not None] for both in states)
+        if ours and theirs and not 1 / SPEED_LIMIT <= mean(ours) / mean(theirs) <= SPEED_LIMIT:
+            found.append(f"{what} took {mean(theirs):.0f} us then, {mean(ours):.0f} us now")
     return found
 
 

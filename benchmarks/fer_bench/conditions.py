@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from fer_bench import speed
 from fer_bench.results import Conditions, State
 from fer_edge.board import CAUSES, Board, ProcessorTime
 from fer_edge.interpreter import RUNTIMES
@@ -70,6 +71,8 @@ def state(board: Board) -> State:
         throttled=board.throttled(),
         megahertz=board.megahertz(),
         governor=board.governor(),
+        arithmetic_us=speed.arithmetic_us(),
+        memory_us=speed.memory_us(),
     )
 
 

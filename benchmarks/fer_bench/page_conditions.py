@@ -62,6 +62,7 @@ def _states(where: Conditions) -> list[tuple[str, str]]:
         ("throttled", _course(["" if one.throttled is None else ", ".join(one.throttled) or "no" for one in both])),
         ("frequency", _course([_frequency(one) for one in both])),
         ("governor", _course([one.governor or "" for one in both])),
+        ("fixed work", _course([_speed(one) for one in both])),
     ]
 
 
@@ -72,6 +73,12 @@ def _line(parts: Sequence[str]) -> str:
 def _course(ends: Sequence[str]) -> str:
     before, after = ends
     return before if before == after else f"before: {before or 'unknown'}; after: {after or 'unknown'}"
+
+
+def _speed(state: State) -> str:
+    if state.arithmetic_us is None or state.memory_us is None:
+        return ""
+    return f"arithmetic {state.arithmetic_us:.0f} us, reading 16 MB {state.memory_us:.0f} us"
 
 
 def _temperature(state: State) -> str:

@@ -245,12 +245,16 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             such firmware.
         megahertz: Of each processor.
         governor: What chooses the frequency; "mixed" where processors differ.
+        arithmetic_us: What a fixed calculation takes, microseconds; see `fer_bench.speed`.
+        memory_us: What reading 16 MB takes, microseconds.
     """
 
     temperature: float | None
     throttled: tuple[str, ...] | None
     megahertz: tuple[float, ...] | None
     governor: str | None
+    arithmetic_us: float | None = None
+    memory_us: float | None = None
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,6 +57,28 @@ def test_accuracy_is_compared_on_the_same_faces_alone(make_row: MakeRow, make_re
     assert baseline.worse(now, other, 0.05) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "now", "then", "told"),
+    [
+        ("memory_us", 110.0, 100.0, None),
+        ("memory_us", 120.0, 100.0, "reading memory took 100 us then, 120 us now"),
+        ("arithmetic_us", 80.0, 100.0, "arithmetic took 100 us then, 80 us now"),
+        ("arithmetic_us", 80.0, None, None),
+    ],
+)
+def test_a_machine_that_was_faster_or_slower_itself(
+    name: str, now: float, then: float | None, told: str | None, make_result: Callable[..., Result]
+) -> None:
+    def at(speed: float | None) -> Result:
+        result = make_result()
+        state = msgspec.structs.replace(result.conditions.before, **{name: speed})
+        return msgspec.structs.replace(
+            result, conditions=msgspec.structs.replace(result.conditions, before=state, after=state)
+        )
+
+    assert baseline.differing(at(now), at(then)) == ([] if told is None else [told])
+
+
 def test_other_conditions_are_named(make_row: MakeRow, make_result: MakeResult) -> None:
     row = make_row("a")
     found = baseline.differing(
