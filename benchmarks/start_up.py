@@ -17,7 +17,6 @@ from collections.abc import Sequence
 import click
 from tabulate import tabulate
 
-_RUN = "from fer_edge.cli import main; main()"
 _IMPORTS = "import numpy, cv2; from {interpreter} import Interpreter; print()"
 
 
@@ -51,7 +50,7 @@ def first_line(command: Sequence[str]) -> tuple[float, float]:
 def main(picture: str, runs: int, interpreter: str) -> None:
     """Compare `fer-edge run --source PICTURE` with importing its libraries."""
     imports = [sys.executable, "-c", _IMPORTS.format(interpreter=interpreter)]
-    whole = [sys.executable, "-c", _RUN, "run", "--source", picture, "--output", "jsonl"]
+    whole = [sys.executable, "-m", "fer_edge", "run", "--source", picture, "--output", "jsonl"]
     first_line(imports)
     first_line(whole)  # what is read from the disk is in memory now
     pairs = [(first_line(imports), first_line(whole)) for _ in range(runs)]

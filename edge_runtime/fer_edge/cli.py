@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 import click
 import cv2
@@ -27,6 +29,8 @@ from fer_edge.quiet import silence_opencv
 from fer_edge.searching import beside
 from fer_edge.sources import open_source
 from fer_edge.summary import Summary
+
+_Found = TypeVar("_Found")
 
 
 @click.group(
@@ -110,15 +114,19 @@ def run(
     if sys.stdout is None:  # as with `>&-`
         raise UsageError("stdout is closed: results have nowhere to go")
     stop = _stop_on_signals()
-    opened, finder = open_source(source, stop), open_detector(detector)
-    classifier = Classifier.load(model or shipped_model(), threads=threads, runtime=runtime, portable=portable)
-    # OpenCV would take the core that is left for the camera.
-    cv2.setNumThreads(classifier.interpreter.threads)
+    opened = open_source(source, stop)
+    with _meanwhile(lambda: open_detector(detector)) as opened_detector:
+        classifier = Classifier.load(model or shipped_model(), threads=threads, runtime=runtime, portable=portable)
+        finder = opened_detector()
+    if opened.live or threads is not None:
+        # OpenCV would take the core that is left for the camera.
+        cv2.setNumThreads(classifier.interpreter.threads)
     settings = LoopSettings(smoothing_s=smoothing, min_confidence=min_confidence, raw=raw)
     summary = Summary()
     try:
         with opened, beside(opened, detector) as background, _until_reader_leaves():
             loop = Loop(finder, classifier, settings, background)
+            _collect_garbage_from_now_on()
             run_loop(opened, loop, [sinks.open_sink(output)], summary, limit=frames, stop=stop)
     except FerError:
         if summary.frames:
@@ -127,6 +135,45 @@ def run(
             _warn_of(opened.skipped)
         raise
     _close(summary, opened.skipped)
+
+
+@contextlib.contextmanager
+def _meanwhile(work: Callable[[], _Found]) -> Iterator[Callable[[], _Found]]:
+    """Work in a thread of its own: reading a cascade takes as long as loading a model.
+
+    Yields:
+        A function that waits for the work, and gives what it gave or raises what it raised.
+    """
+    found: list[_Found] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except BaseException as error:  # handed over
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def result() -> _Found:
+        thread.join()
+        if errors:
+            raise errors[0]
+        return found[0]
+
+    try:
+        yield result
+    finally:
+        # OpenCV aborts a process that ends while it reads.
+        thread.join()
+
+
+def _collect_garbage_from_now_on() -> None:
+    """End what `fer_edge.__main__` began; what is there by now is never looked at again."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _close(summary: Summary, skipped: list[str]) -> None:

@@ -17,7 +17,7 @@ from fer_edge.metadata import InputSpec, ModelMetadata, Origin
 from fer_edge.types import Frame
 
 # The console script is not in every environment that the tests run in; this is what it does.
-COMMAND = (sys.executable, "-c", "from fer_edge.cli import main; main()")
+COMMAND = (sys.executable, "-m", "fer_edge")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 import fer_edge
 
@@ -31,6 +35,27 @@ def test_the_public_names_are_these() -> None:
 
 def test_every_public_name_is_there() -> None:
     assert [name for name in fer_edge.__all__ if not hasattr(fer_edge, name)] == []
+
+
+def test_a_name_that_is_none() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'fer_edge' has no attribute 'detect_faces'$"):
+        fer_edge.detect_faces  # noqa: B018
+
+
+def test_the_command_collects_garbage_again_when_it_runs(shared_data: Callable[[str], Path]) -> None:
+    photo = str(shared_data("photos/skimage_astronaut.png"))
+    code = (
+        f"import gc, sys; sys.argv = ['fer-edge', 'run', '--source', {photo!r}]\n"
+        "from fer_edge.__main__ import main\n"
+        "print(gc.isenabled())\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as end:\n"
+        "    print(end.code, gc.isenabled(), gc.get_freeze_count() > 1000)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    first, *_, last = done.stdout.splitlines()
+    assert (first, last) == ("False", "0 True True")
 
 
 def test_importing_the_runtime_imports_no_training() -> None:
