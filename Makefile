@@ -15,12 +15,13 @@ HAS_TFLITE_RUNTIME := $(shell $(PYTHON) -c "import sys; print('yes' if sys.versi
 # without the libraries that it loads (scripts/system-packages --mediapipe installs them) its test is left out.
 HAS_MEDIAPIPE := $(shell $(PYTHON) -c "import ctypes, platform; [ctypes.CDLL(f'lib{name}') for name in ('EGL.so.1', 'GLESv2.so.2', 'GL.so.1')]; print('yes' if platform.machine() == 'x86_64' else '')" 2>/dev/null)
 
-.PHONY: help run test test-slow check test-wheel clean
+.PHONY: help run test test-slow coverage check test-wheel clean
 
 help:
 	@echo "make run         name the expressions of the demo's face, in an environment like the device's"
 	@echo "make test        run the tests, on both interpreters"
 	@echo "make test-slow   run the tests that train or measure for minutes"
+	@echo "make coverage    run the tests and tell which lines they leave out"
 	@echo "make check       format, lint and types"
 	@echo "make test-wheel  build the wheel, install it into an empty environment, use it outside the checkout"
 	@echo "make clean       remove environments and caches"
@@ -32,13 +33,16 @@ test: .venv-test/ready .venv-picamera2/ready $(if $(HAS_TFLITE_RUNTIME),.venv-tf
 	FER_EDGE_TFLITE_PYTHON=$(if $(HAS_TFLITE_RUNTIME),$(CURDIR)/.venv-tflite/bin/python) \
 		FER_EDGE_MEDIAPIPE_PYTHON=$(if $(HAS_MEDIAPIPE),$(CURDIR)/.venv-mediapipe/bin/python) \
 		FER_EDGE_PICAMERA2_PYTHON=$(CURDIR)/.venv-picamera2/bin/python \
-		.venv-test/bin/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
+		.venv-test/bin/python -m pytest -n $(JOBS) --dist loadfile --durations 20
 ifneq ($(HAS_TFLITE_RUNTIME),)
 	.venv-tflite/bin/python -m pytest -n $(JOBS) --dist loadfile tests/edge_runtime
 endif
 
 test-slow: .venv-test/ready
 	.venv-test/bin/python -m pytest -m slow
+
+coverage: .venv-test/ready
+	.venv-test/bin/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
 
 check: .venv-test/ready
 	.venv-test/bin/ruff format --check .
