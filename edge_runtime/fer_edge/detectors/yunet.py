@@ -19,6 +19,8 @@ from fer_edge.preprocessing import Pixels
 
 # The network halves its input five times.
 _GRID = 32
+# Below so many pixels there is no face to recognise, and the network's answers to such pictures are anything.
+_SMALLEST = 16
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class YunetDetector:
 
     def _search(self, gray: Pixels, scale: float) -> list[Box]:
         rows, columns = gray.shape
+        if min(rows, columns) < _SMALLEST:
+            return []
         size = tuple(max(_GRID, round(scale * side / _GRID) * _GRID) for side in (columns, rows))
         small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         across, down = columns / size[0], rows / size[1]
