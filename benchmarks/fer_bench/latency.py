@@ -23,8 +23,10 @@ from fer_edge.preprocessing import Pixels
 # MLPerf's least number of queries of a single stream.
 RUNS = 1024
 ENERGY_TURNS = 2
-_WARM_UP_RUNS = 10
-_WARM_UP_SECONDS = 0.2
+# At the head of each turn: the first runs of a model that was just loaded find nothing in the caches.
+_WARM_UP_RUNS = 5
+# Of each model once, until the processor's frequency has settled as well.
+_SETTLING_SECONDS = 0.2
 # Of `--quick`, all variants together; what else is measured takes about as long again.
 _QUICK_SECONDS = 8.0
 
@@ -36,13 +38,13 @@ class Effort:
     Attributes:
         runs: Timed runs of each variant, at least.
         seconds: Timed seconds of each variant, at least.
-        rounds: Turns of each variant.
+        rounds: Turns of each variant, each with a fresh load.
         limit: Seconds for all variants together, which overrules the two; None for no limit.
     """
 
     runs: int = RUNS
     seconds: float = 2.0
-    rounds: int = 128
+    rounds: int = 64
     limit: float | None = None
 
 
@@ -54,7 +56,7 @@ def fitted(effort: Effort, runs: int | None = None, seconds: float | None = None
     return replace(changed, rounds=min(changed.rounds, changed.runs))
 
 
-QUICK = Effort(runs=256, seconds=0.25, rounds=32, limit=_QUICK_SECONDS)
+QUICK = Effort(runs=256, seconds=0.25, rounds=16, limit=_QUICK_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -81,23 +83,24 @@ class Samples:
 
 
 class Prepared:
-    """Models that are warm, and the runs that each is to have.
+    """Models whose speed is known roughly, and the runs that each is to have.
 
     Attributes:
         runs: Timed runs to come, all models together.
     """
 
-    def __init__(self, classifiers: Sequence[Classifier], effort: Effort) -> None:
-        """Warm models up.
+    def __init__(self, loaders: Sequence[Callable[[], Classifier]], effort: Effort) -> None:
+        """Load models and let them settle.
 
         Args:
-            classifiers: Each with its threads.
+            loaders: Each loads a model anew, with its threads.
             effort: How much to measure.
         """
-        self._classifiers = classifiers
+        self._loaders = loaders
+        self._classifiers = [load() for load in loaders]
         self._gray = frame()
         self._rounds = effort.rounds
-        self._a_turn = _turns([_warm_up(classifier, self._gray) for classifier in classifiers], effort)
+        self._a_turn = _turns([_settle(classifier, self._gray) for classifier in self._classifiers], effort)
         self.runs = effort.rounds * sum(self._a_turn)
 
     def measure(self, seed: int, step: Callable[[int], object] = lambda _: None) -> list[Samples]:
@@ -111,14 +114,16 @@ class Prepared:
             One for each model, in the order given.
         """
         order = np.random.default_rng(seed)
-        number_of = len(self._classifiers)
+        number_of = len(self._loaders)
         samples: list[list[tuple[float, ...]]] = [[] for _ in range(number_of)]
         cpu = np.zeros(number_of)
         for _ in range(self._rounds):
             for number in order.permutation(number_of).tolist():
-                classifier, runs = self._classifiers[number], self._a_turn[number]
-                # A run outside the count brings the model's weights back into the cache, where a lone one keeps them.
-                classifier.classify(self._gray, FACE)
+                # The one before goes only when the new one is there, which so cannot take its place.
+                classifier = self._classifiers[number] = self._loaders[number]()
+                for _ in range(_WARM_UP_RUNS):
+                    classifier.classify(self._gray, FACE)
+                runs = self._a_turn[number]
                 used = time.process_time_ns()
                 samples[number].append(tuple(_time(classifier, self._gray) for _ in range(runs)))
                 cpu[number] += (time.process_time_ns() - used) / 1e9
@@ -192,11 +197,11 @@ def _time(classifier: Classifier, gray: Pixels) -> float:
     return (time.perf_counter_ns() - began) / 1e6
 
 
-def _warm_up(classifier: Classifier, gray: Pixels) -> float:
+def _settle(classifier: Classifier, gray: Pixels) -> float:
     """Run until caches and frequency have settled, and give the median of the later half, milliseconds."""
     times: list[float] = []
-    end = time.monotonic() + _WARM_UP_SECONDS
-    while len(times) < _WARM_UP_RUNS or time.monotonic() < end:
+    end = time.monotonic() + _SETTLING_SECONDS
+    while len(times) < 2 * _WARM_UP_RUNS or time.monotonic() < end:
         times.append(_time(classifier, gray))
     return float(np.median(times[len(times) // 2 :]))
 
@@ -205,8 +210,10 @@ def _turns(expected_ms: Sequence[float], effort: Effort) -> list[int]:
     """Give the runs of a turn of each variant, from what a run is expected to take."""
     least = ceil(effort.runs / effort.rounds)
     turns = [max(least, ceil(1000 * effort.seconds / effort.rounds / ms)) for ms in expected_ms]
-    # The run before each turn costs as well.
-    total = effort.rounds * sum((runs + 1) * ms for runs, ms in zip(turns, expected_ms, strict=True)) / 1000
-    if effort.limit is None or total <= effort.limit:
+    timed, uncounted = (
+        effort.rounds * sum(runs * ms for runs, ms in zip(many, expected_ms, strict=True)) / 1000
+        for many in (turns, [_WARM_UP_RUNS] * len(turns))
+    )
+    if effort.limit is None or timed + uncounted <= effort.limit:
         return turns
-    return [max(1, int(runs * effort.limit / total)) for runs in turns]
+    return [max(1, int(runs * max(0.0, effort.limit - uncounted) / timed)) for runs in turns]

@@ -62,7 +62,7 @@ def measure(plan: Plan, progress: Progress, complain: Callable[[str], object]) -
 
 def _latency(plan: Plan, ready: Sequence[Variant], progress: Progress) -> str | None:
     """Measure latency and, where there is a meter, energy; give the meter's name."""
-    prepared = latency.Prepared([variant.classifier for variant in ready if variant.classifier], plan.effort)
+    prepared = latency.Prepared([variant.load for variant in ready], plan.effort)
     with progress("latency", prepared.runs) as step:
         samples = prepared.measure(plan.seed, step)
     summaries = latency.summarize(samples, [variant.title for variant in ready], 0, plan.seed)

@@ -18,7 +18,7 @@ _ENDS = (2.5, 97.5)
 # A verdict is stricter than the interval that is shown: of twenty comparisons of a file with itself one 95 % interval
 # would miss 1.
 _VERDICT_ENDS = (0.5, 99.5)
-# Two loads of the same file lie elsewhere in memory, and differ by up to this for good.
+# Below this no user chooses by speed, and a timing loop's own cost may differ.
 MARGIN = 0.02
 
 Values = npt.NDArray[np.float64]

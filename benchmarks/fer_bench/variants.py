@@ -66,6 +66,15 @@ class Variant:
         """Tell what gives the same answers and has the same graph: the number of threads changes neither."""
         return self.path, self.runtime
 
+    def load(self) -> Classifier:
+        """Load it anew, from the bytes that were read at first.
+
+        Raises:
+            ModelError: See `Classifier`.
+        """
+        assert self.metadata is not None
+        return Classifier(self.content, self.metadata, threads=self.threads, runtime=self.runtime)
+
     def row(self) -> Row:
         """Give all that was found of it."""
         runtime = self.classifier.interpreter.runtime if self.classifier else None
