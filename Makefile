@@ -30,9 +30,9 @@ run: .venv/ready
 	.venv/bin/fer-edge run --source demo --frames $(FRAMES)
 
 test: .venv-test/ready .venv-picamera2/ready $(if $(HAS_TFLITE_RUNTIME),.venv-tflite/ready) $(if $(HAS_MEDIAPIPE),.venv-mediapipe/ready)
-	FER_EDGE_TFLITE_PYTHON=$(if $(HAS_TFLITE_RUNTIME),$(CURDIR)/.venv-tflite/bin/python) \
-		FER_EDGE_MEDIAPIPE_PYTHON=$(if $(HAS_MEDIAPIPE),$(CURDIR)/.venv-mediapipe/bin/python) \
-		FER_EDGE_PICAMERA2_PYTHON=$(CURDIR)/.venv-picamera2/bin/python \
+	FER_TEST_TFLITE_PYTHON=$(if $(HAS_TFLITE_RUNTIME),$(CURDIR)/.venv-tflite/bin/python) \
+		FER_TEST_MEDIAPIPE_PYTHON=$(if $(HAS_MEDIAPIPE),$(CURDIR)/.venv-mediapipe/bin/python) \
+		FER_TEST_PICAMERA2_PYTHON=$(CURDIR)/.venv-picamera2/bin/python \
 		.venv-test/bin/python -m pytest -n $(JOBS) --dist loadfile --durations 20
 ifneq ($(HAS_TFLITE_RUNTIME),)
 	.venv-tflite/bin/python -m pytest -n $(JOBS) --dist loadfile tests/edge_runtime

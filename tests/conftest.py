@@ -1,8 +1,8 @@
 """What the tests of all packages share.
 
-FER_EDGE_TEST_DATA: folder of the shared data; without it `../shared/data` beside the repository. A test whose file is
+FER_TEST_DATA: folder of the shared data; without it `../shared/data` beside the repository. A test whose file is
 not there skips and names it.
-FER_EDGE_TEST_MODEL: a model of ours to test the runtime with; without it the shipped one.
+FER_TEST_MODEL: a model of ours to test the runtime with; without it the shipped one.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def repository() -> Path:
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
     """Give the path of a file of the shared data: `shared_data("photos/obama.jpg")`."""
-    folder = Path(os.environ.get("FER_EDGE_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
+    folder = Path(os.environ.get("FER_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
 
     def file(name: str) -> Path:
         path = folder / name
         if not path.exists():
-            pytest.skip(f"needs {name} of the shared data; FER_EDGE_TEST_DATA names its folder")
+            pytest.skip(f"needs {name} of the shared data; FER_TEST_DATA names its folder")
         return path
 
     return file
@@ -47,7 +47,7 @@ def model_path() -> Path:
     """Give the model to test with."""
     from fer_edge import shipped_model
 
-    path = Path(os.environ.get("FER_EDGE_TEST_MODEL") or shipped_model())
+    path = Path(os.environ.get("FER_TEST_MODEL") or shipped_model())
     assert path.is_file(), f"{path} is missing"
     return path
 
@@ -58,7 +58,7 @@ def shipped_model_path(model_path: Path) -> Path:
     from fer_edge import shipped_model
 
     if model_path.resolve() != shipped_model().resolve():
-        pytest.skip("FER_EDGE_TEST_MODEL names a model whose answers are not promised")
+        pytest.skip("FER_TEST_MODEL names a model whose answers are not promised")
     return model_path
 
 

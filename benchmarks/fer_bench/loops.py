@@ -6,31 +6,33 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from math import ceil
 
 import cv2
 import numpy as np
+from msgspec import structs
 
 from fer_bench import results, statistics
 from fer_edge.box import Box
 from fer_edge.classifier import Classifier
 from fer_edge.command import warn
 from fer_edge.detectors import open_detector
-from fer_edge.detectors.haar import HaarDetector, HaarSettings
+from fer_edge.detectors.haar import HaarDetector
 from fer_edge.errors import SourceError
-from fer_edge.loop import Loop, LoopSettings
+from fer_edge.loop import Loop
 from fer_edge.preprocessing import Pixels
 from fer_edge.searching import BackgroundSearch, beside
+from fer_edge.settings.detectors import DetectorSettings, HaarSettings
+from fer_edge.settings.loop import LoopSettings, TrackerSettings
 from fer_edge.sources import open_source
-from fer_edge.tracker import TrackerSettings
 from fer_edge.types import Frame, Result, StageTimes
 
 # The whole picture in every frame, no face that is not seen, each frame for itself.
 EVERY_FRAME = LoopSettings(tracker=TrackerSettings(search_frames=1, patience_s=0.0), smoothing_s=0.0)
-_DETECTOR = "haar"
-_STAGES = (*(stage.name for stage in fields(StageTimes)), "age")
+_DETECTOR = DetectorSettings()
+_STAGES = (*StageTimes.__struct_fields__, "age")
 _CAPTURE, _DETECT, _TOTAL = map(_STAGES.index, ("capture", "detect", "total"))
 # On a live source: the most seconds of a turn, and as few turns of each loop as an interval can be made of.
 _TURN_S = 2.0
@@ -63,7 +65,7 @@ class NotebookLoop(Loop):
 
     def process(self, frame: Frame) -> Result:
         """Process a frame as if the camera gave no luma."""
-        return super().process(replace(frame, luma=None))
+        return super().process(structs.replace(frame, luma=None))
 
 
 @dataclass
@@ -94,7 +96,7 @@ class _Measured:
     def process(self, frame: Frame) -> None:
         """Process a frame of the newest round."""
         result = self.loop.process(frame)
-        self.rounds[-1].append((*astuple(result.ms), result.age_ms))
+        self.rounds[-1].append((*structs.astuple(result.ms), result.age_ms))
         self.faces += len(result.faces)
 
     def summary(self, reference: _Measured, search_ms: float, seed: int) -> results.Loop:
@@ -226,7 +228,9 @@ def _loops(
     spec = naive.metadata.input
     return (
         _Measured(
-            "fer-edge", "what fer-edge run does", Loop(open_detector(_DETECTOR), classifier, background=background)
+            "fer-edge",
+            "what fer-edge run does",
+            Loop(open_detector(_DETECTOR.name, _DETECTOR), classifier, background=background),
         ),
         _Measured(
             "full-frame",
@@ -267,7 +271,7 @@ def _frame_by_frame(
             one.rounds.append([])
             # A copy for each, without the grey picture that another made, and as old as if fetched for this one alone.
             fetched = time.monotonic_ns() - round(1e6 * frame.capture_ms)
-            one.process(replace(frame, captured_ns=fetched))
+            one.process(structs.replace(frame, captured_ns=fetched))
         if effort.is_enough(done / effort.frames):
             return
 

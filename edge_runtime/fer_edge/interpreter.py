@@ -10,22 +10,23 @@ import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from fer_edge import releases
 from fer_edge.errors import FerError, ModelError, UsageError
-from fer_edge.graph import Graph, GraphTensor, Node, between
 from fer_edge.quiet import native_stderr_hidden
 from fer_edge.tensors import Tensor
 
+if TYPE_CHECKING:
+    from fer_edge.graph import Graph, Node
 
-@dataclass(frozen=True)
-class Runtime:
+
+class Runtime(msgspec.Struct, frozen=True):
     """An interpreter package.
 
     Attributes:
@@ -231,6 +232,8 @@ def read_graph(
         FerError: See `Interpreter`; or the package does not tell a model's operators.
         UsageError: See `Interpreter`.
     """
+    from fer_edge.graph import Graph, GraphTensor, between  # the loop needs no graph
+
     chosen, module = _choose(runtime, minimum)
     with _told(chosen):
         interpreter = _make(module, model, 1, portable)
@@ -256,6 +259,8 @@ def read_graph(
 
 
 def _nodes(interpreter: Any) -> tuple[Node, ...]:
+    from fer_edge.graph import Node
+
     return tuple(
         Node(int(one["index"]), str(one["op_name"]), tuple(map(int, one["inputs"])), tuple(map(int, one["outputs"])))
         for one in interpreter._get_ops_details()

@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from fer_edge.classifier import Classifier
 from fer_edge.detectors import Detector
 from fer_edge.searching import BackgroundSearch
+from fer_edge.settings.loop import LoopSettings
 from fer_edge.sinks import Sink
 from fer_edge.smoothing import Smoother
 from fer_edge.summary import Summary
-from fer_edge.tracker import Tracker, TrackerSettings
+from fer_edge.tracker import Tracker
 from fer_edge.types import Face, Frame, Result, StageTimes, Track
 
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """What happens between the detector and the result.
-
-    Attributes:
-        tracker: How faces are followed.
-        smoothing_s: Time constant of the smoothing of probabilities, seconds; 0 for none.
-        min_confidence: Below this probability an expression is called uncertain, 0..1.
-        raw: Whether results keep the probabilities of each frame alone as well.
-    """
-
-    tracker: TrackerSettings = field(default_factory=TrackerSettings)
-    smoothing_s: float = 0.3
-    min_confidence: float = 0.0
-    raw: bool = False
+if TYPE_CHECKING:  # importing it takes as long as the first search
+    from fer_edge.classifier import Classifier
 
 
 class Loop:
@@ -47,7 +33,7 @@ class Loop:
     def __init__(
         self,
         detector: Detector,
-        classifier: Classifier,
+        classifier: Classifier | Callable[[], Classifier],
         settings: LoopSettings | None = None,
         background: BackgroundSearch | None = None,
     ) -> None:
@@ -55,11 +41,12 @@ class Loop:
 
         Args:
             detector: Finds faces.
-            classifier: Names their expressions.
+            classifier: Names their expressions. Or what gives it: called when the first frame has been searched, which
+                needs no model yet.
             settings: What happens in between.
             background: See `Tracker`.
         """
-        self.classifier = classifier
+        self._classifier = classifier
         self.settings = settings or LoopSettings()
         self.tracker = Tracker(detector, self.settings.tracker, background)
         self.smoother = Smoother(self.settings.smoothing_s)
@@ -69,7 +56,10 @@ class Loop:
         taken = time.perf_counter_ns()
         tracks = self.tracker.update(frame.gray, frame.at_s)
         found = time.perf_counter_ns()
-        faces = tuple(self._face(frame, track) for track in tracks)
+        if callable(self._classifier):
+            self._classifier = self._classifier()
+        classifier = self._classifier
+        faces = tuple(self._face(frame, track, classifier) for track in tracks)
         self.smoother.forget_all_but([track.number for track in tracks])
         done = time.perf_counter_ns()
         return Result(
@@ -87,8 +77,8 @@ class Loop:
             ),
         )
 
-    def _face(self, frame: Frame, track: Track) -> Face:
-        raw = self.classifier.classify(frame.gray, track.box)
+    def _face(self, frame: Frame, track: Track, classifier: Classifier) -> Face:
+        raw = classifier.classify(frame.gray, track.box)
         return Face(
             track.number,
             track.box,

@@ -6,12 +6,16 @@ repeat per channel, scale. All but the last work on uint8, so a quantised model'
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from fer_edge.box import Box
-from fer_edge.metadata import InputSpec
+
+if TYPE_CHECKING:
+    from fer_edge.metadata import InputSpec
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from fer_edge.box import Box
 from fer_edge.detectors import Detector, open_detector
 from fer_edge.preprocessing import Pixels
+from fer_edge.settings.detectors import DetectorSettings
 from fer_edge.sources import Source
 
 
@@ -89,15 +90,15 @@ class BackgroundSearch:
 
 
 @contextmanager
-def beside(source: Source, detector: str) -> Iterator[BackgroundSearch | None]:
+def beside(source: Source, detector: DetectorSettings) -> Iterator[BackgroundSearch | None]:
     """Give a search beside the loop where frames do not wait and a second core is there for it, else None.
 
     Args:
         source: Whose frames are to be searched.
-        detector: See `open_detector`; it is made anew, since two threads cannot share one.
+        detector: What to search with; it is made anew, since two threads cannot share one.
     """
     if not source.live or len(os.sched_getaffinity(0)) < 2:
         yield None
         return
-    with closing(BackgroundSearch(open_detector(detector))) as search:
+    with closing(BackgroundSearch(open_detector(detector.name, detector))) as search:
         yield search

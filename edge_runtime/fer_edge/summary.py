@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import astuple, fields
 from typing import Self
+
+import msgspec
 
 from fer_edge.timing import Durations
 from fer_edge.types import Result, StageTimes
 
-_STAGES = tuple(field.name for field in fields(StageTimes))
+_STAGES = StageTimes.__struct_fields__
 
 
 class Summary:
@@ -44,7 +45,7 @@ class Summary:
         self.frames += 1
         self.faces += len(result.faces)
         self.dropped = result.dropped
-        for name, ms in zip(_STAGES, astuple(result.ms), strict=True):
+        for name, ms in zip(_STAGES, msgspec.structs.astuple(result.ms), strict=True):
             self._stages[name].add(ms)
         self._stages["age"].add(result.age_ms)
 

@@ -6,8 +6,6 @@ become: so a detector looks again soon.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -15,36 +13,26 @@ from fer_edge.box import Box
 from fer_edge.preprocessing import Pixels
 from fer_edge.shrinking import by_whole_factor
 
-
-@dataclass(frozen=True)
-class TemplateSettings:
-    """How to seek.
-
-    Attributes:
-        size: The face is reduced to this many pixels, or less than twice as many.
-        reach: How far it may have moved, in units of the face.
-        similarity: Least correlation coefficient (OpenCV's TM_CCOEFF_NORMED) with what was seen, 0..1.
-    """
-
-    size: int = 24
-    reach: float = 0.25
-    similarity: float = 0.9
+_SIZE = 24
+# How far it may have moved, in units of the face.
+_REACH = 0.25
+# Least correlation coefficient (OpenCV's TM_CCOEFF_NORMED) with what was seen, 0..1.
+_SIMILARITY = 0.9
 
 
 class Template:
     """A face as it looked in one frame."""
 
-    def __init__(self, gray: Pixels, box: Box, settings: TemplateSettings = TemplateSettings()) -> None:
+    def __init__(self, gray: Pixels, box: Box, size: int = _SIZE) -> None:
         """Keep it.
 
         Args:
             gray: [H, W] uint8.
             box: The face, within the picture.
-            settings: How to seek it.
+            size: The face is reduced to this many pixels, or less than twice as many.
         """
-        self.settings = settings
         self._width, self._height = box.width, box.height
-        self._factor = max(1, min(box.width, box.height) // settings.size)
+        self._factor = max(1, min(box.width, box.height) // size)
         face = by_whole_factor(gray[box.y : box.y + box.height, box.x : box.x + box.width], self._factor)
         # The frame may be overwritten.
         self._face = face.copy()
@@ -59,7 +47,7 @@ class Template:
             box: Where it was, of the size that it had.
         """
         rows, columns = gray.shape
-        across, down = round(self._width * self.settings.reach), round(self._height * self.settings.reach)
+        across, down = round(self._width * _REACH), round(self._height * _REACH)
         left, right = max(0, box.x - across), min(columns, box.x + self._width + across)
         top, bottom = max(0, box.y - down), min(rows, box.y + self._height + down)
         if self._plain or right - left < self._width or bottom - top < self._height:
@@ -67,7 +55,7 @@ class Template:
         window = by_whole_factor(gray[top:bottom, left:right], self._factor)
         scores = cv2.matchTemplate(window, self._face, cv2.TM_CCOEFF_NORMED)
         _, best, _, (column, row) = cv2.minMaxLoc(scores)
-        if not best >= self.settings.similarity:
+        if not best >= _SIMILARITY:
             return None
         x = left + (column + _peak(scores[row, :], column)) * self._factor
         y = top + (row + _peak(scores[:, column], row)) * self._factor

@@ -7,39 +7,14 @@ and that ten times what it takes to see where the same picture of a face has mov
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fer_edge.box import Box
 from fer_edge.detectors import Detector
 from fer_edge.preprocessing import Pixels
 from fer_edge.searching import BackgroundSearch
+from fer_edge.settings.loop import TrackerSettings
 from fer_edge.template import Template
 from fer_edge.types import Track
-
-
-@dataclass(frozen=True)
-class TrackerSettings:
-    """When to search the whole picture, and how long to believe in a face that is not seen.
-
-    Attributes:
-        search_frames: The whole picture is searched in each frame of this number, 1 for every frame.
-        search_s: And when so much time has passed since the last such search, seconds.
-        look_frames: The detector looks around each face in each frame of this number, 1 for every frame; in between the
-            face is where its picture has moved.
-        look_s: And when so much time has passed since it last did, seconds.
-        overlap: Intersection over union from which a box continues a track, 0..1.
-        patience_s: How long a face may go unseen before its track ends, seconds.
-        trust: Nor may it go unseen for longer than this share of the time for which it was seen: what shows up for a
-            moment was hardly a face.
-    """
-
-    search_frames: int = 15
-    search_s: float = 0.5
-    look_frames: int = 5
-    look_s: float = 0.2
-    overlap: float = 0.3
-    patience_s: float = 0.4
-    trust: float = 0.3
 
 
 class _Followed:

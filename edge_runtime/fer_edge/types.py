@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -16,8 +16,7 @@ from fer_edge.box import Box
 UNCERTAIN = "uncertain"
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, dict=True):
     """One picture from a source.
 
     Attributes:
@@ -41,7 +40,7 @@ class Frame:
     capture_ms: float
     at_s: float | None = None
     dropped: int = 0
-    luma: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+    luma: npt.NDArray[np.uint8] | None = None
 
     @cached_property
     def gray(self) -> npt.NDArray[np.uint8]:
@@ -49,8 +48,7 @@ class Frame:
         return preprocessing.to_gray(self.image) if self.luma is None else self.luma
 
 
-@dataclass(frozen=True)
-class Track:
+class Track(msgspec.Struct, frozen=True):
     """A face followed over frames.
 
     Attributes:
@@ -62,8 +60,7 @@ class Track:
     box: Box
 
 
-@dataclass(frozen=True)
-class Face:
+class Face(msgspec.Struct, frozen=True, dict=True):
     """A face and what the model says of it.
 
     Attributes:
@@ -96,8 +93,7 @@ class Face:
         return self.label if self.confidence >= self.min_confidence else UNCERTAIN
 
 
-@dataclass(frozen=True)
-class StageTimes:
+class StageTimes(msgspec.Struct, frozen=True):
     """What one frame cost, milliseconds by the monotonic clock.
 
     Attributes:
@@ -113,8 +109,7 @@ class StageTimes:
     total: float
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What the loop says of one frame.
 
     Attributes:

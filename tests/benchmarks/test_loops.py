@@ -3,7 +3,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from msgspec.structs import replace
 
 from fer_bench import loops, results
 from fer_edge import preprocessing
@@ -422,7 +422,7 @@ class ScriptedCamera:
 @pytest.fixture
 def camera(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCamera]:
     scripted = ScriptedCamera()
-    monkeypatch.setattr(v4l2, "create", lambda place, stop: scripted)
+    monkeypatch.setattr(v4l2, "create", lambda place, stop, settings: scripted)
     yield scripted
     scripted.stop()
 

@@ -284,9 +284,9 @@ def test_the_slow_operator_is_found_in_its_branch(tmp_path: Path, small_input: I
 def test_the_older_interpreter_cuts_and_tells_as_well(
     converted: dict[str, bytes], repository: Path, tmp_path: Path
 ) -> None:
-    other_python = os.environ.get("FER_EDGE_TFLITE_PYTHON")
+    other_python = os.environ.get("FER_TEST_TFLITE_PYTHON")
     if not other_python:
-        pytest.skip("FER_EDGE_TFLITE_PYTHON names no Python that has tflite_runtime")
+        pytest.skip("FER_TEST_TFLITE_PYTHON names no Python that has tflite_runtime")
     folders = (repository / name for name in ("edge_runtime", "benchmarks", "train"))
     code = """
 import sys, msgspec

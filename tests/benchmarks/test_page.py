@@ -588,9 +588,9 @@ def test_without_the_extra_it_says_what_to_install(package: str, result: Result,
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """Give a browser: the system's Chromium, driven by Playwright."""
-    path = os.environ.get("FER_EDGE_CHROMIUM") or shutil.which("chromium")
+    path = os.environ.get("FER_TEST_CHROMIUM") or shutil.which("chromium")
     if not path:
-        pytest.skip("needs Chromium: scripts/system-packages --browser; FER_EDGE_CHROMIUM names another one")
+        pytest.skip("needs Chromium: scripts/system-packages --browser; FER_TEST_CHROMIUM names another one")
     api = pytest.importorskip("playwright.sync_api", reason="needs Playwright, of the dev extra")
     with api.sync_playwright() as playwright:
         # Root has no sandbox.

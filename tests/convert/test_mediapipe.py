@@ -1,6 +1,6 @@
 """MediaPipe's ImageClassifier, which phone apps use, reads our files unchanged.
 
-FER_EDGE_MEDIAPIPE_PYTHON: a Python that has MediaPipe, which cannot be installed beside our OpenCV.
+FER_TEST_MEDIAPIPE_PYTHON: a Python that has MediaPipe, which cannot be installed beside our OpenCV.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from fer_train.cli import main as train_main
 
 @pytest.fixture(scope="module")
 def python() -> str:
-    path = os.environ.get("FER_EDGE_MEDIAPIPE_PYTHON")
+    path = os.environ.get("FER_TEST_MEDIAPIPE_PYTHON")
     if not path:
-        pytest.skip("FER_EDGE_MEDIAPIPE_PYTHON names no Python that has MediaPipe")
+        pytest.skip("FER_TEST_MEDIAPIPE_PYTHON names no Python that has MediaPipe")
     return path
 
 

@@ -111,9 +111,9 @@ def test_every_recipe_runs_in_the_older_interpreter(
     repository: Path,
     tmp_path: Path,
 ) -> None:
-    other_python = os.environ.get("FER_EDGE_TFLITE_PYTHON")
+    other_python = os.environ.get("FER_TEST_TFLITE_PYTHON")
     if not other_python:
-        pytest.skip("FER_EDGE_TFLITE_PYTHON names no Python that has tflite_runtime")
+        pytest.skip("FER_TEST_TFLITE_PYTHON names no Python that has tflite_runtime")
     faces = mini_faces["public"][0]
     np.save(tmp_path / "faces.npy", faces)
     script = repository / "tests" / "edge_runtime" / "predict_with_runtime.py"
@@ -138,9 +138,9 @@ def test_every_file_proves_itself_in_both_interpreters(
         model, metadata = read_model(path)
         verdict = verify(model, metadata, threads=2)
         assert (verdict.failures, verdict.tested) == ((), True), path.name
-    other_python = os.environ.get("FER_EDGE_TFLITE_PYTHON")
+    other_python = os.environ.get("FER_TEST_TFLITE_PYTHON")
     if not other_python:
-        pytest.skip("FER_EDGE_TFLITE_PYTHON names no Python that has tflite_runtime")
+        pytest.skip("FER_TEST_TFLITE_PYTHON names no Python that has tflite_runtime")
     code = "from fer_edge.cli import main; main()"
     command = [other_python, "-c", code, "models", "verify", "--runtime", "tflite-runtime", *map(str, paths)]
     environment = os.environ | {"PYTHONPATH": str(repository / "edge_runtime")}

@@ -64,9 +64,9 @@ def test_a_new_enough_interpreter_takes_it(new: Path) -> None:
 
 
 def test_the_older_interpreter_refuses_it_in_our_words(new: Path, repository: Path) -> None:
-    other_python = os.environ.get("FER_EDGE_TFLITE_PYTHON")
+    other_python = os.environ.get("FER_TEST_TFLITE_PYTHON")
     if not other_python:
-        pytest.skip("FER_EDGE_TFLITE_PYTHON names no Python that has tflite_runtime")
+        pytest.skip("FER_TEST_TFLITE_PYTHON names no Python that has tflite_runtime")
     environment = os.environ | {"PYTHONPATH": str(repository / "edge_runtime")}
 
     def run(code: str) -> subprocess.CompletedProcess[str]:

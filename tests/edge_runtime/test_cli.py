@@ -181,7 +181,6 @@ def test_bad_input_is_told_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run",), "Missing option '--source'."),
         (
             ("run", "--source", "demo", "--output", "telegram"),
             "Invalid value for '--output': 'telegram' is not one of 'console', 'jsonl'.",

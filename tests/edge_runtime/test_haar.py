@@ -10,9 +10,10 @@ import pytest
 
 from fer_edge.box import Box
 from fer_edge.detectors import open_detector
-from fer_edge.detectors.haar import HaarDetector, HaarSettings
+from fer_edge.detectors.haar import HaarDetector
 from fer_edge.errors import FerError
 from fer_edge.images import read_gray
+from fer_edge.settings.detectors import HaarSettings
 
 # Where the astronaut's face is, by eye.
 ASTRONAUT = Box(170, 70, 110, 130)

@@ -28,9 +28,9 @@ def faces(shared_data: Callable[[str], Path]) -> npt.NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def other_python() -> str:
     pytest.importorskip("ai_edge_litert", reason="needs LiteRT, to compare tflite_runtime with")
-    path = os.environ.get("FER_EDGE_TFLITE_PYTHON")
+    path = os.environ.get("FER_TEST_TFLITE_PYTHON")
     if not path:
-        pytest.skip("FER_EDGE_TFLITE_PYTHON names no Python that has tflite_runtime")
+        pytest.skip("FER_TEST_TFLITE_PYTHON names no Python that has tflite_runtime")
     return path
 
 

@@ -18,6 +18,8 @@ import pytest
 from fer_edge import open_source
 from fer_edge.detectors import open_detector
 from fer_edge.errors import SourceError, UsageError
+from fer_edge.settings import SourceSettings
+from fer_edge.settings.cameras import V4l2Settings
 from fer_edge.sources import auto, v4l2
 from fer_edge.sources._latest import Shot, newest_frames
 
@@ -203,7 +205,7 @@ def test_auto_goes_on_to_video_devices(monkeypatch: pytest.MonkeyPatch, tmp_path
     opened: list[str] = []
 
     class Device:
-        def __init__(self, path: Path, stop: threading.Event) -> None:
+        def __init__(self, path: Path, stop: threading.Event, settings: V4l2Settings) -> None:
             self.name = str(path)
 
         def __enter__(self) -> Device:
@@ -218,7 +220,7 @@ def test_auto_goes_on_to_video_devices(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setitem(sys.modules, "picamera2", None)
     monkeypatch.setattr(auto, "_DEVICES", tmp_path)
     monkeypatch.setattr(v4l2, "V4l2Source", Device)
-    with pytest.raises(SourceError, match=r"^no camera was found: .*python3-picamera2"), open_source("auto"):
+    with pytest.raises(SourceError, match=r"^no camera was found .*python3-picamera2"), open_source("auto"):
         pass
     for name in ("video10", "video0", "video2"):
         (tmp_path / name).touch()
@@ -276,3 +278,77 @@ def test_picamera2_that_was_built_for_another_numpy(monkeypatch: pytest.MonkeyPa
         "the system's picamera2 does not go with this environment's NumPy: numpy.dtype size changed; install an older "
         "one with \"pip install 'numpy<2'\""
     )
+
+
+class Driver:
+    """A video device with a picture format, sizes and rates of its own, as OpenCV shows it."""
+
+    offers = {"MJPG": {(1280, 720), (640, 480)}, "YUYV": {(640, 480)}}
+
+    def __init__(self, path: str, backend: int) -> None:
+        assert (path, backend) == ("/dev/null", cv2.CAP_V4L2)
+        self.format, self.size, self.rate, self.released = "YUYV", (640, 480), 30.0, False
+        self.asked: dict[int, float] = {}
+
+    def isOpened(self) -> bool:  # noqa: N802  # OpenCV's name
+        return True
+
+    def set(self, what: int, value: float) -> bool:
+        self.asked[what] = value
+        if what == cv2.CAP_PROP_FOURCC:
+            name = int(value).to_bytes(4, "little").decode()
+            self.format = name if name in self.offers else self.format
+        elif what == cv2.CAP_PROP_FPS:
+            self.rate = value
+        wanted = tuple(int(self.asked.get(side, 0)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        self.size = wanted if wanted in self.offers[self.format] else self.size
+        return True
+
+    def get(self, what: int) -> float:
+        return {
+            cv2.CAP_PROP_FOURCC: float(int.from_bytes(self.format.encode(), "little")),
+            cv2.CAP_PROP_FRAME_WIDTH: float(self.size[0]),
+            cv2.CAP_PROP_FRAME_HEIGHT: float(self.size[1]),
+        }[what]
+
+    def release(self) -> None:
+        self.released = True
+
+
+@pytest.fixture
+def drivers(monkeypatch: pytest.MonkeyPatch) -> list[Driver]:
+    opened: list[Driver] = []
+
+    def capture(path: str, backend: int) -> Driver:
+        opened.append(Driver(path, backend))
+        return opened[-1]
+
+    monkeypatch.setattr(cv2, "VideoCapture", capture)
+    return opened
+
+
+def test_a_video_device_is_asked_for_what_the_settings_say(drivers: list[Driver]) -> None:
+    settings = V4l2Settings(pixel_format="MJPG", size=(1280, 720), frame_rate=25.0)
+    with open_source("v4l2:/dev/null", None, SourceSettings(v4l2=settings)):
+        (driver,) = drivers
+        assert (driver.format, driver.size, driver.rate) == ("MJPG", (1280, 720), 25.0)
+        assert driver.asked[cv2.CAP_PROP_BUFFERSIZE] == 1
+    assert driver.released
+    with open_source("v4l2:/dev/null"):
+        assert set(drivers[1].asked) == {cv2.CAP_PROP_BUFFERSIZE}
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (V4l2Settings(pixel_format="H264"), "gives 'YUYV' where 'H264' is asked for: 'v4l2-ctl --list-formats-ext"),
+        (V4l2Settings(size=(1280, 720)), "gives 640x480 where 1280x720 is asked for: 'v4l2-ctl --list-formats-ext"),
+    ],
+)
+def test_what_a_video_device_does_not_offer_is_told(settings: V4l2Settings, told: str, drivers: list[Driver]) -> None:
+    with (
+        pytest.raises(SourceError, match=f"^camera /dev/null {re.escape(told)}"),
+        open_source("v4l2:/dev/null", None, SourceSettings(v4l2=settings)),
+    ):
+        pass
+    assert drivers[0].released

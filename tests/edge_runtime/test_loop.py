@@ -14,7 +14,8 @@ from fer_edge.box import Box
 from fer_edge.classifier import Classifier
 from fer_edge.detectors import open_detector
 from fer_edge.errors import FerError
-from fer_edge.loop import Loop, LoopSettings, run
+from fer_edge.loop import Loop, run
+from fer_edge.settings.loop import LoopSettings
 from fer_edge.sources import open_source
 from fer_edge.summary import Summary
 from fer_edge.types import Frame, Result
@@ -56,13 +57,13 @@ def loop(classifier: Classifier) -> Loop:
     return Loop(FixedDetector(Box(10, 10, 30, 30), Box(45, 5, 30, 40)), classifier)
 
 
-def test_one_frame(loop: Loop, make_frame: Callable[..., Frame]) -> None:
+def test_one_frame(loop: Loop, classifier: Classifier, make_frame: Callable[..., Frame]) -> None:
     frame = make_frame(index=7, image=np.random.default_rng(1).integers(0, 256, (60, 80), dtype=np.uint8), dropped=3)
     result = loop.process(frame)
     assert (result.frame, result.time, result.source, result.dropped) == (7, frame.captured_at, "test", 3)
     assert [(face.track, face.box) for face in result.faces] == [(1, Box(10, 10, 30, 30)), (2, Box(45, 5, 30, 40))]
     for face in result.faces:
-        assert face.probabilities == loop.classifier.classify(frame.gray, face.box)
+        assert face.probabilities == classifier.classify(frame.gray, face.box)
         assert face.confidence == max(face.probabilities.values())
     assert result.ms.capture == 0.5
     assert result.ms.total == pytest.approx(0.5 + result.ms.detect + result.ms.classify)
@@ -167,3 +168,31 @@ def test_a_real_video_with_a_real_detector(shared_data: Callable[[str], Path], c
     assert [result.frame for result in kept.results] == list(range(20))
     # One man, followed all along.
     assert {tuple(face.track for face in result.faces) for result in kept.results} == {(1,)}
+
+
+def test_the_first_frame_is_searched_before_the_model_is_needed(
+    classifier: Classifier, make_frame: Callable[..., Frame]
+) -> None:
+    done: list[str] = []
+
+    class Recording(FixedDetector):
+        def detect(self, gray: npt.NDArray[np.uint8]) -> list[Box]:
+            done.append("searched")
+            return super().detect(gray)
+
+    def load() -> Classifier:
+        done.append("loaded")
+        return classifier
+
+    loop = Loop(Recording(), load)
+    for index in range(2):
+        loop.process(make_frame(index=index))
+    assert done == ["searched", "loaded", "searched"]
+
+
+def test_a_model_that_cannot_be_loaded_is_told_although_nobody_is_there(make_frame: Callable[..., Frame]) -> None:
+    def load() -> Classifier:
+        raise FerError("the model is damaged")
+
+    with pytest.raises(FerError, match="the model is damaged"):
+        Loop(FixedDetector(), load).process(make_frame())

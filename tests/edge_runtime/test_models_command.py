@@ -128,9 +128,9 @@ def test_without_any_interpreter_that_is_told_once(
 
 
 def test_the_shipped_models_work_in_the_older_interpreter(repository: Path) -> None:
-    other_python = os.environ.get("FER_EDGE_TFLITE_PYTHON")
+    other_python = os.environ.get("FER_TEST_TFLITE_PYTHON")
     if not other_python:
-        pytest.skip("FER_EDGE_TFLITE_PYTHON names no Python that has tflite_runtime")
+        pytest.skip("FER_TEST_TFLITE_PYTHON names no Python that has tflite_runtime")
     code = "from fer_edge.cli import main; main()"
     arguments: list[Any] = [other_python, "-c", code, "models", "verify", "--runtime", "tflite-runtime", "--json"]
     environment = os.environ | {"PYTHONPATH": str(repository / "edge_runtime")}

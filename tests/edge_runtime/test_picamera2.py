@@ -1,6 +1,6 @@
 """The Raspberry Pi's camera, by the real picamera2 with libcamera stood in for, so that a change of its API is noticed.
 
-FER_EDGE_PICAMERA2_PYTHON: a Python that has picamera2, pytest and fer-edge (`make .venv-picamera2/ready`). It runs
+FER_TEST_PICAMERA2_PYTHON: a Python that has picamera2, pytest and fer-edge (`make .venv-picamera2/ready`). It runs
 libcamera_stand_in/checks.py once; what that holds is told here one by one.
 """
 
@@ -23,9 +23,9 @@ assert HELD
 @pytest.fixture(scope="module")
 def outcomes(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Give, by name of the check, what each of its cases says: nothing where it passes."""
-    python = os.environ.get("FER_EDGE_PICAMERA2_PYTHON")
+    python = os.environ.get("FER_TEST_PICAMERA2_PYTHON")
     if not python:
-        pytest.skip("FER_EDGE_PICAMERA2_PYTHON names no Python that has picamera2")
+        pytest.skip("FER_TEST_PICAMERA2_PYTHON names no Python that has picamera2")
     report = tmp_path_factory.mktemp("picamera2") / "report.xml"
     done = subprocess.run(
         [python, "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={report}", CHECKS],

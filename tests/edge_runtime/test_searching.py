@@ -14,8 +14,10 @@ import pytest
 from fer_edge.box import Box
 from fer_edge.detectors import open_detector
 from fer_edge.searching import BackgroundSearch, beside
+from fer_edge.settings.detectors import DetectorSettings
+from fer_edge.settings.loop import TrackerSettings
 from fer_edge.sources import open_source
-from fer_edge.tracker import Tracker, TrackerSettings
+from fer_edge.tracker import Tracker
 from fer_edge.types import Track
 
 GRAY, OTHER = np.zeros((100, 200), np.uint8), np.ones((100, 200), np.uint8)
@@ -164,12 +166,12 @@ def test_only_live_frames_are_searched_beside_the_loop(
     picture = open_source(str(shared_data("photos/skimage_astronaut.png")))
     camera: Any = open_source("0")
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
-    with beside(picture, "haar") as nothing, beside(camera, "haar") as search:
+    with beside(picture, DetectorSettings()) as nothing, beside(camera, DetectorSettings()) as search:
         assert nothing is None
         assert search is not None
         gray = next(iter(picture)).gray
         search.start(gray)
         assert collected(search) == open_detector("haar").detect(gray)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
-    with beside(camera, "haar") as alone:
+    with beside(camera, DetectorSettings()) as alone:
         assert alone is None

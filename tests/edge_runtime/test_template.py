@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from fer_edge.box import Box
-from fer_edge.template import Template, TemplateSettings
+from fer_edge.template import Template
 
 Picture = npt.NDArray[np.uint8]
 
@@ -32,7 +32,7 @@ def moved(photo: Picture, right: float, down: float) -> Picture:
 @pytest.mark.parametrize("size", [24, 1000])
 @pytest.mark.parametrize("by", [(0, 0), (3, -2), (10, 10), (-25, 17), (27, -27)])
 def test_it_is_found_where_it_has_moved(by: tuple[int, int], size: int, photo: Picture) -> None:
-    template = Template(photo, FACE, TemplateSettings(size=size))
+    template = Template(photo, FACE, size)
     found = template.find(moved(photo, *by), FACE)
     assert found is not None
     assert found[2:] == FACE[2:]

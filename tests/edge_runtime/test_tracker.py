@@ -9,9 +9,11 @@ import numpy.typing as npt
 import pytest
 
 from fer_edge.box import Box
-from fer_edge.detectors.haar import HaarDetector, HaarSettings
+from fer_edge.detectors.haar import HaarDetector
+from fer_edge.settings.detectors import HaarSettings
+from fer_edge.settings.loop import TrackerSettings
 from fer_edge.sources import open_source
-from fer_edge.tracker import Tracker, TrackerSettings
+from fer_edge.tracker import Tracker
 from fer_edge.types import Track
 
 LEFT, RIGHT = Box(0, 0, 50, 50), Box(100, 0, 50, 50)

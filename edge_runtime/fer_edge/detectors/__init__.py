@@ -1,7 +1,7 @@
 """Face detectors by name, one module each.
 
-A module gives `create(place: str) -> Detector`, where `place` is what follows the name: in `yunet:faces.onnx` the
-module is `yunet` and the place `faces.onnx`.
+A module gives `create(place: str, settings: DetectorSettings) -> Detector`, where `place` is what follows the name: in
+`yunet:faces.onnx` the module is `yunet` and the place `faces.onnx`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Protocol
 from fer_edge.box import Box
 from fer_edge.preprocessing import Pixels
 from fer_edge.registry import Registry
+from fer_edge.settings.detectors import DetectorSettings
 
 REGISTRY = Registry(__name__, "detector")
 
@@ -32,16 +33,17 @@ class Detector(Protocol):
         ...
 
 
-def open_detector(spec: str) -> Detector:
-    """Make a detector with its default settings.
+def open_detector(spec: str, settings: DetectorSettings | None = None) -> Detector:
+    """Make a detector.
 
     Args:
         spec: "haar", "none", or "yunet:FILE.onnx".
+        settings: Of all detectors; what follows the name in `spec` counts before them. None for the defaults.
 
     Raises:
         UsageError: The name is not known, or nothing or too much follows it.
         FerError: The detector's file cannot be read.
     """
     name, _, place = spec.partition(":")
-    detector: Detector = REGISTRY.load(name).create(place)
+    detector: Detector = REGISTRY.load(name).create(place, settings or DetectorSettings())
     return detector

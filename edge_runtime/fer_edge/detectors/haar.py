@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import msgspec
 
 from fer_edge.box import Box
 from fer_edge.errors import FerError
 from fer_edge.preprocessing import Pixels
+from fer_edge.settings.detectors import DetectorSettings, HaarSettings
 from fer_edge.shrinking import shrink
-
-
-@dataclass(frozen=True)
-class HaarSettings:
-    """How to search.
-
-    Attributes:
-        cascade: A path, or the name of a file in OpenCV's cascade folder.
-        scale_factor: Ratio between the sizes searched, above 1; larger is faster and misses more.
-        neighbors: Hits that must agree on a face; larger misses more and invents less.
-        smallest: Smallest face, as a fraction of the picture's shorter side, 0..1.
-        working_width: A wider picture is reduced to this many pixels for the search.
-        follow_size: A followed face is reduced to this many pixels, where it is larger; the cascade's own size is 24.
-        follow_window: Side of the square that is searched around a followed face, in units of the face.
-        follow_change: How much larger or smaller, as a factor, the face may have become.
-        follow_scale_factor: Ratio between the sizes searched there.
-        follow_neighbors: Hits that must agree there.
-    """
-
-    cascade: str = "haarcascade_frontalface_default.xml"
-    scale_factor: float = 1.2
-    neighbors: int = 5
-    smallest: float = 0.12
-    working_width: int = 400
-    follow_size: int = 40
-    follow_window: float = 1.5
-    follow_change: float = 1.25
-    follow_scale_factor: float = 1.1
-    follow_neighbors: int = 3
 
 
 class HaarDetector:
@@ -115,6 +87,6 @@ def _within(box: Box, columns: int, rows: int) -> Box:
     return Box(box.x, box.y, min(box.width, columns - box.x), min(box.height, rows - box.y))
 
 
-def create(place: str) -> HaarDetector:
-    """Make the detector with its default settings and, if one is named, another cascade."""
-    return HaarDetector(HaarSettings(cascade=place)) if place else HaarDetector()
+def create(place: str, settings: DetectorSettings) -> HaarDetector:
+    """Make the detector, with the settings' cascade unless another is named."""
+    return HaarDetector(msgspec.structs.replace(settings.haar, cascade=place) if place else settings.haar)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fer_edge.box import Box
 from fer_edge.errors import UsageError
 from fer_edge.preprocessing import Pixels
+from fer_edge.settings.detectors import DetectorSettings
 
 
 class WholeFrame:
@@ -21,7 +22,7 @@ class WholeFrame:
         return self.detect(gray)[0]
 
 
-def create(place: str) -> WholeFrame:
+def create(place: str, _settings: DetectorSettings) -> WholeFrame:
     """Make the detector.
 
     Raises:

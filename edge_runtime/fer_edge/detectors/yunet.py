@@ -6,7 +6,6 @@ misses, for several times the cost on processors without wide vector units.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,30 +15,12 @@ from fer_edge import files
 from fer_edge.box import Box
 from fer_edge.errors import FerError, UsageError
 from fer_edge.preprocessing import Pixels
+from fer_edge.settings.detectors import DetectorSettings, YunetSettings
 
 # The network halves its input five times.
 _GRID = 32
 # Below so many pixels there is no face to recognise, and the network's answers to such pictures are anything.
 _SMALLEST = 16
-
-
-@dataclass(frozen=True)
-class YunetSettings:
-    """How to search.
-
-    Attributes:
-        confidence: Least score of a face, 0..1.
-        overlap: Of two faces that overlap more the surer one stays, 0..1.
-        working_width: A wider picture is reduced to this many pixels.
-        follow_window: Side of the square that is searched around a followed face, in units of the face.
-        follow_size: That square is brought to this many pixels.
-    """
-
-    confidence: float = 0.7
-    overlap: float = 0.3
-    working_width: int = 320
-    follow_window: float = 2.0
-    follow_size: int = 96
 
 
 class YunetDetector:
@@ -120,13 +101,14 @@ def _within(box: Box, columns: int, rows: int) -> Box:
     return Box(left, top, min(columns, box.x + box.width) - left, min(rows, box.y + box.height) - top)
 
 
-def create(place: str) -> YunetDetector:
-    """Make the detector from an ONNX file.
+def create(place: str, settings: DetectorSettings) -> YunetDetector:
+    """Make the detector from an ONNX file, that of the settings unless another is named.
 
     Raises:
         UsageError: None is named.
         FerError: See `YunetDetector`.
     """
-    if not place:
+    file = place or settings.yunet.file
+    if not file:
         raise UsageError("the detector yunet needs its network: give yunet:face_detection_yunet_2023mar.onnx")
-    return YunetDetector(Path(place))
+    return YunetDetector(Path(file), settings.yunet)

@@ -1,7 +1,8 @@
 """Sources of frames by name, one module each.
 
-A module gives `create(place: str, stop: threading.Event) -> Source`, where `place` is what follows the name: in
-`v4l2:0` the module is `v4l2` and the place `0`. What a user writes without a name is looked at: see `resolve`.
+A module gives `create(place: str, stop: threading.Event, settings: SourceSettings) -> Source`, where `place` is what
+follows the name: in `v4l2:0` the module is `v4l2` and the place `0`. What a user writes without a name is looked at:
+see `resolve`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Protocol, Self
 from fer_edge import files, images
 from fer_edge.errors import UsageError
 from fer_edge.registry import Registry
+from fer_edge.settings import SourceSettings
 from fer_edge.types import Frame
 
 REGISTRY = Registry(__name__, "source")
@@ -85,16 +87,17 @@ def resolve(spec: str) -> tuple[str, str]:
     )
 
 
-def open_source(spec: str, stop: threading.Event | None = None) -> Source:
+def open_source(spec: str, stop: threading.Event | None = None, settings: SourceSettings | None = None) -> Source:
     """Make a source from what a user writes.
 
     Args:
         spec: See `resolve`.
         stop: Ends the waiting for a live source's next frame, and with it the frames.
+        settings: Of cameras; its `uri` is not looked at. None for the defaults.
 
     Raises:
         UsageError: There is no such source.
     """
     name, place = resolve(spec)
-    source: Source = REGISTRY.load(name).create(place, stop or threading.Event())
+    source: Source = REGISTRY.load(name).create(place, stop or threading.Event(), settings or SourceSettings())
     return source

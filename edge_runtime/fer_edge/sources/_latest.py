@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+import msgspec
 
 from fer_edge.errors import SourceError
 from fer_edge.preprocessing import Pixels
@@ -17,8 +18,7 @@ _WAIT_S = 0.1
 _SPARSE = 7
 
 
-@dataclass(frozen=True)
-class Shot:
+class Shot(msgspec.Struct, frozen=True):
     """What a camera gives.
 
     Attributes:
@@ -132,7 +132,7 @@ class _Slot:
             self._changed.wait_for(lambda: self._frame is not None or self._failure is not None, timeout_s)
             frame, self._frame = self._frame, None
             if frame is not None:
-                return replace(frame, dropped=self._dropped)
+                return msgspec.structs.replace(frame, dropped=self._dropped)
             if self._failure is not None:
                 raise SourceError(f"{self._name} failed: {self._failure}") from self._failure
             return None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+import msgspec
 
 from fer_edge.preprocessing import Pixels
 from fer_edge.types import Frame
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """The moment at which a source begins to fetch a frame: a file has no other time of capture.
 
     Attributes:
@@ -19,8 +19,8 @@ class Moment:
         at: By the wall clock, UTC.
     """
 
-    ns: int = field(default_factory=time.monotonic_ns)
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ns: int = msgspec.field(default_factory=time.monotonic_ns)
+    at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
 
     def frame(self, index: int, source: str, image: Pixels, at_s: float | None = None) -> Frame:
         """Make the frame that has been fetched since; for `at_s` see `Frame`."""

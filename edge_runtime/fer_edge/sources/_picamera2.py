@@ -12,49 +12,18 @@ import logging
 import os
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from fer_edge.errors import SourceError
 from fer_edge.preprocessing import Pixels
+from fer_edge.settings.cameras import Picamera2Settings
 
 # In both, the luma rows come first.
 _LUMA_FORMATS = ("YUV420", "NV12")
 # libcamera names the order of the bits in a little-endian word: in memory this is B, G, R, as OpenCV has it.
 _COLOR_FORMAT = "RGB888"
-
-
-@dataclass(frozen=True)
-class Picamera2Settings:
-    """How a camera is run.
-
-    Attributes:
-        size: Width and height of the picture, pixels. Odd ones are made even; what the camera makes of it counts.
-        color: Whether frames have a colour picture, [H, W, 3] BGR, beside the luma; else they are the luma.
-        luma_size: Width and height of the luma beside a colour picture, pixels, at most `size`; None for `size`. Faces
-            are found in the luma, and their boxes are in its pixels.
-        frame_rate: Frames a second, where the camera lets it be set.
-        horizontal_flip: Mirror the picture.
-        vertical_flip: Turn it upside down; with `horizontal_flip` as well it is turned by 180 degrees.
-        exposure_us: Time of exposure, microseconds; None for automatic.
-        analogue_gain: Amplification at the sensor, from 1; None for automatic.
-        autofocus: "continuous", or "manual" for the lens to stay where it is; nothing to cameras of fixed focus.
-        fresh: Whether only frames count whose exposure began after they were asked for. Age falls, and the rate too.
-        buffer_count: Frames in memory: one is copied, one waits, and the camera writes the others.
-    """
-
-    size: tuple[int, int] = (640, 480)
-    color: bool = False
-    luma_size: tuple[int, int] | None = None
-    frame_rate: float = 30.0
-    horizontal_flip: bool = False
-    vertical_flip: bool = False
-    exposure_us: int | None = None
-    analogue_gain: float | None = None
-    autofocus: Literal["continuous", "manual"] = "continuous"
-    fresh: bool = False
-    buffer_count: int = 4
 
 
 @dataclass(frozen=True)
@@ -110,7 +79,7 @@ def configuration(camera: Any, settings: Picamera2Settings) -> dict[str, Any]:
     streams: dict[str, Any] = {"main": luma}
     if settings.color:
         streams["main"] = {"size": settings.size, "format": _COLOR_FORMAT}
-        streams["lores"] = {**luma, "size": settings.luma_size or settings.size}
+        streams["lores"] = {**luma, "size": settings.luma_size if all(settings.luma_size) else settings.size}
     configured: dict[str, Any] = camera.create_video_configuration(
         **streams,
         transform=Transform(hflip=settings.horizontal_flip, vflip=settings.vertical_flip),
@@ -128,9 +97,9 @@ def _controls(advertised: dict[str, Any], settings: Picamera2Settings) -> dict[s
     chosen = {"FrameDurationLimits": (duration_us, duration_us), "AfMode": focus}
     chosen = {name: value for name, value in chosen.items() if name in advertised}
     # Whoever asks for these wants to know that the camera cannot: picamera2 raises for what is not advertised.
-    if settings.exposure_us is not None:
+    if settings.exposure_us:
         chosen["ExposureTime"] = settings.exposure_us
-    if settings.analogue_gain is not None:
+    if settings.analogue_gain:
         chosen["AnalogueGain"] = settings.analogue_gain
     return chosen
 

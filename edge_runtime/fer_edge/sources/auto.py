@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from fer_edge.errors import SourceError, UsageError
+from fer_edge.settings import SourceSettings
 from fer_edge.sources import v4l2
 from fer_edge.sources.picamera2 import Picamera2Source
 from fer_edge.types import Frame
@@ -21,10 +22,11 @@ class AutoSource:
     live = True
     name = "auto"
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: threading.Event, settings: SourceSettings) -> None:
         """Look for nothing yet."""
         self.skipped: list[str] = []
         self._stop = stop
+        self._settings = settings
 
     def __enter__(self) -> Self:
         """Open the first camera that opens; its name becomes that of the source.
@@ -34,8 +36,8 @@ class AutoSource:
         """
         devices = sorted(_DEVICES.glob("video*"), key=lambda path: (len(path.name), path.name))
         reasons = []
-        cameras: list[Picamera2Source | v4l2.V4l2Source] = [Picamera2Source(0, self._stop)]
-        cameras += [v4l2.V4l2Source(device, self._stop) for device in devices]
+        cameras: list[Picamera2Source | v4l2.V4l2Source] = [Picamera2Source(0, self._stop, self._settings.picamera2)]
+        cameras += [v4l2.V4l2Source(device, self._stop, self._settings.v4l2) for device in devices]
         for camera in cameras:
             try:
                 self._camera = camera.__enter__()
@@ -44,7 +46,7 @@ class AutoSource:
                 continue
             self.name = camera.name
             return self
-        raise SourceError(f"no camera was found: {'; '.join(reasons)}")
+        raise SourceError(f"no camera was found ('fer-edge run --source demo' needs none): {'; '.join(reasons)}")
 
     def __exit__(self, *_: object) -> None:
         """Release the camera."""
@@ -55,7 +57,7 @@ class AutoSource:
         return iter(self._camera)
 
 
-def create(place: str, stop: threading.Event) -> AutoSource:
+def create(place: str, stop: threading.Event, settings: SourceSettings) -> AutoSource:
     """Make the source.
 
     Raises:
@@ -63,4 +65,4 @@ def create(place: str, stop: threading.Event) -> AutoSource:
     """
     if place:
         raise UsageError(f"the source auto takes nothing: leave out {place!r}")
-    return AutoSource(stop)
+    return AutoSource(stop, settings)

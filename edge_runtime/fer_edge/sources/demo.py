@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from fer_edge.errors import SourceError
+from fer_edge.settings import SourceSettings
 from fer_edge.sources._moment import Moment
 from fer_edge.types import Frame
 
@@ -64,6 +65,6 @@ class DemoSource:
             index += 1
 
 
-def create(_place: str, _stop: threading.Event) -> DemoSource:
+def create(_place: str, _stop: threading.Event, _settings: SourceSettings) -> DemoSource:
     """Make the demo."""
     return DemoSource()

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from fer_edge import images
 from fer_edge.errors import SourceError
+from fer_edge.settings import SourceSettings
 from fer_edge.sources.image import ImageSource
 
 
-def create(place: str, _stop: threading.Event) -> ImageSource:
+def create(place: str, _stop: threading.Event, _settings: SourceSettings) -> ImageSource:
     """Make a source of a folder's pictures, or of a pattern's; files of other kinds are left alone.
 
     Raises:

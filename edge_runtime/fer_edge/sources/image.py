@@ -9,6 +9,7 @@ from typing import Self
 
 from fer_edge import images
 from fer_edge.errors import FerError, SourceError
+from fer_edge.settings import SourceSettings
 from fer_edge.sources._moment import Moment
 from fer_edge.types import Frame
 
@@ -59,6 +60,6 @@ class ImageSource:
             raise SourceError(f"none of the {len(self._paths)} images in {self.name} can be decoded")
 
 
-def create(place: str, _stop: threading.Event) -> ImageSource:
+def create(place: str, _stop: threading.Event, _settings: SourceSettings) -> ImageSource:
     """Make a source of one picture."""
     return ImageSource(place, (Path(place),))

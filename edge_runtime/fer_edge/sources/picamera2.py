@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from fer_edge.errors import SourceError
+from fer_edge.settings import SourceSettings
+from fer_edge.settings.cameras import Picamera2Settings
 from fer_edge.sources import _picamera2
 from fer_edge.sources._latest import Shot, newest_frames
-from fer_edge.sources._picamera2 import Picamera2Settings
 from fer_edge.types import Frame
 
 _PATIENCE_S = 10.0
@@ -113,7 +114,7 @@ def _first(error: BaseException) -> str:
     return str(error)
 
 
-def create(place: str, stop: threading.Event) -> Picamera2Source:
+def create(place: str, stop: threading.Event, settings: SourceSettings) -> Picamera2Source:
     """Make a source of a Raspberry Pi camera, the first by default.
 
     Raises:
@@ -121,4 +122,4 @@ def create(place: str, stop: threading.Event) -> Picamera2Source:
     """
     if place and not place.isdecimal():
         raise SourceError(f"picamera2:{place} is no camera: give a number, such as picamera2:0")
-    return Picamera2Source(int(place or 0), stop)
+    return Picamera2Source(int(place or 0), stop, settings.picamera2)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from fer_edge.errors import SourceError
+from fer_edge.settings import SourceSettings
 from fer_edge.sources._latest import Shot, newest_frames
 from fer_edge.types import Frame
 
@@ -69,6 +70,6 @@ class StreamSource:
         return Shot(np.asarray(image, np.uint8), captured, (time.monotonic_ns() - captured) / 1e6)
 
 
-def create(place: str, stop: threading.Event) -> StreamSource:
+def create(place: str, stop: threading.Event, _settings: SourceSettings) -> StreamSource:
     """Make a source of a stream by its address."""
     return StreamSource(place, stop)

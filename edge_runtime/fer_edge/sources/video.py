@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from fer_edge.errors import SourceError
+from fer_edge.settings import SourceSettings
 from fer_edge.sources._moment import Moment
 from fer_edge.types import Frame
 
@@ -66,6 +67,6 @@ class VideoSource:
             self.skipped.append(f"{self._path} ends after {index} of {promised} frames: it is cut off or damaged")
 
 
-def create(place: str, _stop: threading.Event) -> VideoSource:
+def create(place: str, _stop: threading.Event, _settings: SourceSettings) -> VideoSource:
     """Make a source of a video's frames."""
     return VideoSource(Path(place))

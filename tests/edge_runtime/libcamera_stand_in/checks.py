@@ -23,9 +23,10 @@ from libcamera._camera import EXPOSURE_US, picture
 from fer_edge import open_source
 from fer_edge.errors import FerError, SourceError
 from fer_edge.loop import run
+from fer_edge.settings.cameras import Picamera2Settings
 from fer_edge.sources import _picamera2
 from fer_edge.sources import picamera2 as source_module
-from fer_edge.sources.picamera2 import Picamera2Settings, Picamera2Source
+from fer_edge.sources.picamera2 import Picamera2Source
 from fer_edge.summary import Summary
 from fer_edge.types import Frame, Result
 
@@ -102,9 +103,9 @@ def test_one_stream_is_asked_for_where_nobody_wants_colour(camera: libcamera.Cam
         assert camera.configured.at(0).size == libcamera.Size(640, 480)
 
 
-@pytest.mark.parametrize(("luma_size", "given"), [(None, (202, 100)), ((64, 48), (64, 48))])
+@pytest.mark.parametrize(("luma_size", "given"), [((0, 0), (202, 100)), ((64, 48), (64, 48))])
 def test_colour_and_luma_are_of_the_same_frame(
-    camera: libcamera.Camera, luma_size: tuple[int, int] | None, given: tuple[int, int]
+    camera: libcamera.Camera, luma_size: tuple[int, int], given: tuple[int, int]
 ) -> None:
     with open_camera(size=(202, 100), color=True, luma_size=luma_size) as source:
         assert [str(stream.pixel_format) for stream in camera.configured] == ["RGB888", "YUV420", "SRGGB10_CSI2P"]
