@@ -126,7 +126,7 @@ def textured(seed: int) -> Shot:
     ("pictures", "still"),
     [
         ([textured(1)], True),
-        ([textured(1), textured(2)], False),
+        ([textured(seed) for seed in range(7)], False),
         # A covered lens.
         ([shot(0)], False),
     ],

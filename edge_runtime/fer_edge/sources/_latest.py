@@ -14,8 +14,10 @@ from fer_edge.preprocessing import Pixels
 from fer_edge.types import Frame
 
 _WAIT_S = 0.1
-# Every so many pixels in both directions tell whether a picture is the one before.
+# Every so many pixels in both directions tell whether a picture is the one before; not in every frame, for the loop
+# waits meanwhile.
 _SPARSE = 7
+_LOOKS = 20
 
 
 class Shot(msgspec.Struct, frozen=True):
@@ -72,14 +74,17 @@ class _Watched:
         self._shoot = shoot
         self._patience_s = patience_s
         self._last: bytes | None = None
-        self._since = 0.0
+        self._since = self._looked = -patience_s
 
     def shoot(self) -> Shot:
         shot = self._shoot()
+        now = time.monotonic()
+        if now - self._looked < self._patience_s / _LOOKS:
+            return shot
+        self._looked = now
         some = shot.image[::_SPARSE, ::_SPARSE]
         # A covered lens gives plain black: that is no sign of anything.
         content = some.tobytes() if some.size and some.min() != some.max() else None
-        now = time.monotonic()
         if content is None or content != self._last:
             self._last, self._since = content, now
         elif now - self._since >= self._patience_s:
@@ -93,7 +98,10 @@ class _Slot:
     def __init__(self, name: str, shoot: Callable[[], Shot]) -> None:
         self._name = name
         self._shoot = shoot
-        self._changed = threading.Condition()
+        self._guard = threading.Lock()
+        # Held while there is nothing new. A bare lock wakes the loop sooner than a Condition, which is in Python.
+        self._nothing_new = threading.Lock()
+        self._nothing_new.acquire()
         self._frame: Frame | None = None
         self._failure: Exception | None = None
         self._dropped = 0
@@ -106,36 +114,43 @@ class _Slot:
             try:
                 shot = self._shoot()
             except Exception as error:  # handed to the loop, which raises it
-                with self._changed:
-                    self._failure = error
-                    self._changed.notify()
+                self._failure = error
+                self._wake()
                 return
-            frame = Frame(
-                index=index,
-                source=self._name,
-                image=shot.image,
-                captured_ns=shot.captured_ns,
-                captured_at=datetime.now(UTC),
-                capture_ms=shot.capture_ms,
-                at_s=shot.captured_ns / 1e9,
-                luma=shot.luma,
-            )
-            index += 1
-            with self._changed:
+            now = datetime.now(UTC)
+            with self._guard:
                 self._dropped += self._frame is not None
-                self._frame = frame
-                self._changed.notify()
+                self._frame = Frame(
+                    index=index,
+                    source=self._name,
+                    image=shot.image,
+                    captured_ns=shot.captured_ns,
+                    captured_at=now,
+                    capture_ms=shot.capture_ms,
+                    at_s=shot.captured_ns / 1e9,
+                    dropped=self._dropped,
+                    luma=shot.luma,
+                )
+            self._wake()
+            index += 1
+
+    def _wake(self) -> None:
+        # Only this thread ever releases it, so nobody can in between.
+        if self._nothing_new.locked():
+            self._nothing_new.release()
 
     def take(self, timeout_s: float) -> Frame | None:
         """Give the newest frame, waiting for one at most `timeout_s`."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._frame is not None or self._failure is not None, timeout_s)
-            frame, self._frame = self._frame, None
+        until = time.monotonic() + timeout_s
+        while True:
+            with self._guard:
+                frame, self._frame = self._frame, None
             if frame is not None:
-                return msgspec.structs.replace(frame, dropped=self._dropped)
+                return frame
             if self._failure is not None:
                 raise SourceError(f"{self._name} failed: {self._failure}") from self._failure
-            return None
+            if not self._nothing_new.acquire(timeout=max(0.0, until - time.monotonic())):
+                return None
 
     def end(self) -> None:
         """Let the thread finish after its next frame."""
