@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -177,6 +176,8 @@ def _flat(table: Mapping[str, Any], kind: type[msgspec.Struct], origin: str, pre
 
 def _nearest(name: str) -> str:
     """Guess what was meant."""
+    import difflib  # for mistakes only
+
     known = [key.name for key in keys(Settings)]
     by_last: dict[str, list[str]] = {}
     for one in known:

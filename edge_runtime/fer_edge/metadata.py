@@ -8,7 +8,6 @@ weights, and may crash on damaged structure. This module is the only one that re
 
 from __future__ import annotations
 
-import hashlib
 import io
 import zipfile
 import zlib
@@ -21,6 +20,12 @@ from msgspec import Meta
 from fer_edge import files
 from fer_edge.errors import FerError, ModelError
 from fer_edge.self_test import SelfTest
+
+try:
+    # All of hashlib takes a start longer than this hash does.
+    from _hashlib import openssl_sha256 as sha256
+except ImportError:
+    from hashlib import sha256
 
 # 2 brought the self-test; a file of version 1 has none.
 FORMAT_VERSION = 2
@@ -176,7 +181,7 @@ def attach(flatbuffer: bytes, metadata: ModelMetadata) -> bytes:
         for name, content in (
             (METADATA_NAME, described),
             (LABELS_NAME, "".join(f"{label}\n" for label in metadata.labels).encode()),
-            (CHECKSUM_NAME, hashlib.sha256(flatbuffer).hexdigest().encode()),
+            (CHECKSUM_NAME, sha256(flatbuffer).hexdigest().encode()),
         ):
             members.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), content)
     return archive.getvalue()
@@ -216,7 +221,7 @@ def read_model(path: Path) -> tuple[bytes, ModelMetadata]:
             f"{path} carries no {error.args[0]}: it was not written by fer-convert; "
             "make a model that has it with 'fer-convert RUN --int8'"
         ) from error
-    if hashlib.sha256(flatbuffer).hexdigest().encode() != checksum:
+    if sha256(flatbuffer).hexdigest().encode() != checksum:
         raise ModelError(f"{path} is damaged: its content does not match its {CHECKSUM_NAME}; copy the file again")
     return content, metadata
 

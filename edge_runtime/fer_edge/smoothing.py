@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from math import exp
-
-
-@dataclass
-class _Average:
-    at_s: float
-    probabilities: Mapping[str, float]
 
 
 class Smoother:
@@ -33,7 +26,8 @@ class Smoother:
             time_constant_s: Seconds; 0 leaves probabilities as they are.
         """
         self.time_constant_s = time_constant_s
-        self._averages: dict[int, _Average] = {}
+        # By track: when, and what.
+        self._averages: dict[int, tuple[float, Mapping[str, float]]] = {}
 
     def smooth(self, track: int, probabilities: Mapping[str, float], at_s: float | None) -> Mapping[str, float]:
         """Give the average of a face's probabilities up to a frame.
@@ -50,11 +44,12 @@ class Smoother:
             return probabilities
         before = self._averages.get(track)
         if before is not None:
-            kept = exp(-max(0.0, at_s - before.at_s) / self.time_constant_s)
+            before_s, averages = before
+            kept = exp(-max(0.0, at_s - before_s) / self.time_constant_s)
             probabilities = {
-                label: kept * before.probabilities[label] + (1 - kept) * value for label, value in probabilities.items()
+                label: kept * averages[label] + (1 - kept) * value for label, value in probabilities.items()
             }
-        self._averages[track] = _Average(at_s, probabilities)
+        self._averages[track] = at_s, probabilities
         return probabilities
 
     def forget_all_but(self, tracks: Collection[int]) -> None:
