@@ -134,6 +134,9 @@ def main(models: tuple[Path, ...], **given: Any) -> int:
         raise UsageError("no model to measure: this installation ships none, name one")
     if given["html_file"] is not None:
         page.check()
+    for name in ("json_file", "markdown_file", "html_file"):
+        if given[name] is not None:
+            files.check_writable(given[name])
     earlier = None if given["baseline_file"] is None else baseline.load(given["baseline_file"])
     with unwinding_on_sigterm():
         result, failures = measuring.measure(_plan(tuple(paths), shipped=not models, **given), _progress, warn)
@@ -141,8 +144,6 @@ def main(models: tuple[Path, ...], **given: Any) -> int:
     _write(result, given["json_file"], given["markdown_file"], given["html_file"])
     for problem in result.conditions.problems:
         warn(f"not valid: {problem}")
-    if given["strict"] and result.conditions.problems:
-        return _NOT_VALID
     bad = bool(failures)
     if given["budget"] is not None:
         chosen, sentence = choosing.best(result.rows, given["budget"])
@@ -150,6 +151,8 @@ def main(models: tuple[Path, ...], **given: Any) -> int:
         bad |= chosen is None
     if earlier is not None:
         bad |= _regressed(result, earlier, given["max_regression"], any_conditions=given["any_conditions"])
+    if given["strict"] and result.conditions.problems:
+        return _NOT_VALID
     return _FAILED if bad else 0
 
 

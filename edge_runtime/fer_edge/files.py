@@ -36,6 +36,24 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Tell before long work that its result could not be written.
+
+    Raises:
+        FerError: The file or its folder cannot be written, as far as permissions tell.
+    """
+    nearest = path.absolute()
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if nearest == path.absolute() and path.is_dir():
+        raise FerError(f"cannot write {path}: it is a folder")
+    if nearest != path.absolute() and not nearest.is_dir():
+        raise FerError(f"cannot write {path}: {nearest} is not a folder")
+    folder = nearest if nearest.is_dir() else nearest.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise FerError(f"cannot write {path}: no permission to write in {folder}")
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a whole file or nothing. Raises `FerError` where that is impossible."""
     with replacing(path) as temporary:

@@ -371,12 +371,12 @@ def test_bad_input_is_told_before_anything_is_measured(
 
 
 @pytest.mark.parametrize("option", ["--json", "--markdown"])
-def test_what_cannot_be_written_is_told_after_the_table(option: str, tiny_int8: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_told_before_measuring(option: str, tiny_int8: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = bench(tiny_int8, *FEW, option, tmp_path / "file" / "report")
     assert done.exit_code == 1
-    assert f"error: cannot write {tmp_path}/file/report: " in done.stderr
-    assert "tiny-int8" in done.stdout
+    assert done.stderr == f"error: cannot write {tmp_path}/file/report: {tmp_path}/file is not a folder\n"
+    assert done.stdout == ""
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -435,13 +435,14 @@ def test_a_disturbed_run_is_no_success_in_strict_mode(tiny_int8: Path, tmp_path:
     code = "import time\nend = time.monotonic() + 300\nwhile time.monotonic() < end: pass"
     busy = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
     try:
-        done = bench(tiny_int8, "--quick", "--strict", "--json", tmp_path / "r.json")
+        done = bench(tiny_int8, "--quick", "--strict", "--json", tmp_path / "r.json", "--budget", "size<=99MB")
     finally:
         for process in busy:
             process.kill()
             process.wait()
     assert done.exit_code == 3, done.output
     assert "warning: not valid: " in done.stderr
+    assert done.stdout.splitlines()[-1] == "within the budget: tiny-int8 (of 1 that fit)"
     assert read(tmp_path / "r.json").conditions.problems
 
 

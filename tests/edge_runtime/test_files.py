@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fer_edge.errors import FerError
-from fer_edge.files import read_bytes, replacing, write_bytes
+from fer_edge.files import check_writable, read_bytes, replacing, write_bytes
 
 
 def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
@@ -92,3 +92,14 @@ def test_what_cannot_be_read(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(FerError) as caught:
         read_bytes(tmp_path / name, "thing")
     assert str(caught.value) == message.format(path=tmp_path / name)
+
+
+def test_where_nothing_can_be_written_is_told_before(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new.json")
+    check_writable(tmp_path / "not" / "there" / "new.json")
+    (tmp_path / "file").touch()
+    check_writable(tmp_path / "file")
+    with pytest.raises(FerError, match=r"file/new\.json: .*/file is not a folder$"):
+        check_writable(tmp_path / "file" / "new.json")
+    with pytest.raises(FerError, match=r": it is a folder$"):
+        check_writable(tmp_path)
