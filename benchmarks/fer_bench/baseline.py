@@ -8,13 +8,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from fer_bench import statistics
+from fer_bench import speed, statistics
 from fer_bench.results import FORMAT_VERSION, Result, Row
 from fer_edge import evaluation, files
 from fer_edge.errors import FerError
-
-# Fixed work that took so much longer or less long tells of a neighbour, or of another frequency.
-SPEED_LIMIT = 1.15
 
 
 class _Versioned(msgspec.Struct):
@@ -61,7 +58,7 @@ def _speeds(now: Result, then: Result) -> list[str]:
         states = ((one.conditions.before, one.conditions.after) for one in (now, then))
         ours, theirs = ([time for one in both if (time := getattr(one, name)) is not None] for both in states)
         # The shorter of before and after: a moment's disturbance is no other machine.
-        if ours and theirs and not 1 / SPEED_LIMIT <= min(ours) / min(theirs) <= SPEED_LIMIT:
+        if ours and theirs and not 1 / speed.LIMIT <= min(ours) / min(theirs) <= speed.LIMIT:
             found.append(f"{what} took {min(theirs):.0f} us then, {min(ours):.0f} us now")
     return found
 

@@ -16,12 +16,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 
 import cv2
 import numpy as np
 
 from fer_bench import speed
 from fer_bench.results import Conditions, State
+from fer_bench.speed import Pace
 from fer_edge.board import CAUSES, Board, ProcessorTime
 from fer_edge.interpreter import RUNTIMES
 
@@ -36,6 +38,8 @@ STOLEN_LIMIT = 0.01
 SHORTEST_S = 1.0
 # How much the frequency may fall with a governor that never lowers it; then it is heat or power that does.
 FALL_LIMIT = 0.1
+# Share of rounds that may meet a slower machine; medians over rounds hardly feel fewer.
+UNEVEN_LIMIT = 0.2
 
 _ADVICE = {
     "under-voltage": "use a stronger power supply or a better cable",
@@ -101,11 +105,12 @@ class Watch:
         self._before = state(self._board)
         self._began = self._moment()
 
-    def finish(self, threads: int) -> Conditions:
+    def finish(self, threads: int, pace: Pace | None = None) -> Conditions:
         """End.
 
         Args:
             threads: The largest number of threads that anything measured had.
+            pace: How fast the machine was by rounds, where that is known.
 
         Returns:
             The conditions with their problems. Where `others` is not known, a problem says so.
@@ -135,7 +140,9 @@ class Watch:
             before=self._before,
             after=after,
             others=None if load is None else load.others,
-            problems=problems if unknown is None else (unknown, *problems),
+            problems=(*([] if unknown is None else [unknown]), *problems, *uneven(pace)),
+            slowness=pace.slowness if pace else (),
+            waited_s=pace.waited_s if pace else 0.0,
         )
 
     def _moment(self) -> tuple[float, float, ProcessorTime | None]:
@@ -169,6 +176,17 @@ def judge(
         *_hot(before.temperature, after.temperature, limit),
         *_slowed(before, after),
     )
+
+
+def uneven(pace: Pace | None) -> list[str]:
+    """Tell that too many rounds met a slower machine than the others did."""
+    slow = [one for one in pace.slowness if one > speed.LIMIT] if pace else []
+    if pace is None or len(slow) <= UNEVEN_LIMIT * len(pace.slowness):
+        return []
+    return [
+        f"in {len(slow)} of {len(pace.slowness)} rounds fixed work took {median(slow):.2f} times as long as at best: "
+        "something that this system cannot see shares its processor or memory; measure at another time"
+    ]
 
 
 def _crowded(load: Load, processors: int, threads: int) -> list[str]:

@@ -17,6 +17,7 @@ from fer_bench import statistics
 from fer_bench.energy import Meter
 from fer_bench.results import Latency
 from fer_bench.scene import FACE, frame
+from fer_bench.speed import Pace
 from fer_edge.classifier import Classifier
 from fer_edge.preprocessing import Pixels
 
@@ -40,12 +41,14 @@ class Effort:
         seconds: Timed seconds of each variant, at least.
         rounds: Turns of each variant, each with a fresh load.
         limit: Seconds for all variants together, which overrules the two; None for no limit.
+        patience_s: How long to wait for an undisturbed machine, see `speed.Pace`.
     """
 
     runs: int = RUNS
     seconds: float = 2.0
     rounds: int = 64
     limit: float | None = None
+    patience_s: float = 120.0
 
 
 def fitted(effort: Effort, runs: int | None = None, seconds: float | None = None) -> Effort:
@@ -56,7 +59,7 @@ def fitted(effort: Effort, runs: int | None = None, seconds: float | None = None
     return replace(changed, rounds=min(changed.rounds, changed.runs))
 
 
-QUICK = Effort(runs=256, seconds=0.25, rounds=16, limit=_QUICK_SECONDS)
+QUICK = Effort(runs=256, seconds=0.25, rounds=16, limit=_QUICK_SECONDS, patience_s=0.0)
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class Prepared:
 
     Attributes:
         runs: Timed runs to come, all models together.
+        pace: How fast the machine was.
     """
 
     def __init__(self, loaders: Sequence[Callable[[], Classifier]], effort: Effort) -> None:
@@ -100,6 +104,7 @@ class Prepared:
         self._classifiers = [load() for load in loaders]
         self._gray = frame()
         self._rounds = effort.rounds
+        self.pace = Pace(effort.patience_s)
         self._a_turn = _turns([_settle(classifier, self._gray) for classifier in self._classifiers], effort)
         self.runs = effort.rounds * sum(self._a_turn)
 
@@ -118,6 +123,7 @@ class Prepared:
         samples: list[list[tuple[float, ...]]] = [[] for _ in range(number_of)]
         cpu = np.zeros(number_of)
         for _ in range(self._rounds):
+            self.pace.settle()
             for number in order.permutation(number_of).tolist():
                 # The one before goes only when the new one is there, which so cannot take its place.
                 classifier = self._classifiers[number] = self._loaders[number]()

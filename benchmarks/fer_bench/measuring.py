@@ -11,6 +11,7 @@ from fer_bench.conditions import Watch
 from fer_bench.energy import open_meter
 from fer_bench.plan import Log, Plan, Progress
 from fer_bench.results import FORMAT_VERSION, Loops, Profile, Result
+from fer_bench.speed import Pace
 from fer_bench.variants import Variant
 from fer_edge.classifier import Classifier
 from fer_edge.errors import FerError
@@ -38,13 +39,13 @@ def measure(plan: Plan, progress: Progress, complain: Callable[[str], object]) -
     labelled = accuracy.read(plan, found, log)
     parent = accuracy.given_parent(plan, log) if labelled else None
     watch = Watch()
-    meter = _latency(plan, ready, progress) if ready else None
+    meter, pace = _latency(plan, ready, progress) if ready else (None, None)
     if plan.processes:
         _start(plan, ready, log, progress)
     if plan.profile_seconds:
         _profile(plan, ready, log, progress)
     whole = _loops(plan, ready[0], log, progress) if plan.loop and ready else None
-    conditions = watch.finish(max(plan.threads))
+    conditions = watch.finish(max(plan.threads), pace)
     if labelled:
         accuracy.judge(plan, ready, parent, labelled, log, progress)
     result = Result(
@@ -60,8 +61,8 @@ def measure(plan: Plan, progress: Progress, complain: Callable[[str], object]) -
     return result, log.failures
 
 
-def _latency(plan: Plan, ready: Sequence[Variant], progress: Progress) -> str | None:
-    """Measure latency and, where there is a meter, energy; give the meter's name."""
+def _latency(plan: Plan, ready: Sequence[Variant], progress: Progress) -> tuple[str | None, Pace]:
+    """Measure latency and, where there is a meter, energy; give the meter's name and how fast the machine was."""
     prepared = latency.Prepared([variant.load for variant in ready], plan.effort)
     with progress("latency", prepared.runs) as step:
         samples = prepared.measure(plan.seed, step)
@@ -70,12 +71,12 @@ def _latency(plan: Plan, ready: Sequence[Variant], progress: Progress) -> str | 
         variant.samples, variant.latency = mine, summary
     meter = open_meter() if plan.energy_seconds else None
     if meter is None:
-        return None
+        return None, prepared.pace
     with closing(meter), progress("energy", latency.ENERGY_TURNS * len(ready)) as step:
         spent = prepared.joules(meter, plan.seed, plan.energy_seconds, step)
     for variant, joules in zip(ready, spent, strict=True):
         variant.joules = joules
-    return meter.name
+    return meter.name, prepared.pace
 
 
 def _start(plan: Plan, ready: Sequence[Variant], log: Log, progress: Progress) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from fer_bench import speed
 from fer_bench.results import Conditions, Result, State
 from fer_train.judging.page import Section, Table
 
@@ -41,6 +42,7 @@ def conditions(result: Result) -> Table:
         ("versions", ", ".join(f"{name} {version}" for name, version in where.versions.items())),
         *_states(where),
         ("other processes", "not known" if where.others is None else f"kept {where.others:.2f} processors busy"),
+        ("undisturbed", _pace(where)),
         ("energy", result.energy_meter or ""),
         ("data", f"{data.name}, {data.split}: {data.images:,} faces, SHA-256 {data.sha256}" if data else ""),
         (
@@ -64,6 +66,13 @@ def _states(where: Conditions) -> list[tuple[str, str]]:
         ("governor", _course([one.governor or "" for one in both])),
         ("fixed work", _course([_speed(one) for one in both])),
     ]
+
+
+def _pace(where: Conditions) -> str:
+    if not where.slowness:
+        return ""
+    calm = sum(one <= speed.LIMIT for one in where.slowness)
+    return f"{calm} of {len(where.slowness)} rounds; waited {where.waited_s:.0f} s for that"
 
 
 def _line(parts: Sequence[str]) -> str:

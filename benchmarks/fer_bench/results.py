@@ -272,6 +272,8 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
         others: Processor time of other processes while it was measured, in processors (1.0 is one kept busy);
             None where it is not known.
         problems: Why the figures are not to be trusted; empty where they are.
+        slowness: Of each round of the latency: how many times as long as at best fixed work took when it began.
+        waited_s: How long was waited for an undisturbed machine, seconds.
     """
 
     board: str
@@ -284,6 +286,8 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     after: State
     others: float | None
     problems: tuple[str, ...]
+    slowness: tuple[float, ...] = ()
+    waited_s: float = 0.0
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
