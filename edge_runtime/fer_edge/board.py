@@ -2,8 +2,9 @@
 
 Reading only. Each probe gives None where the board does not tell: on another machine than a Raspberry Pi, in a
 container or a sandbox that hides the file, for a user who may not read it. Sources: the kernel's
-Documentation/ABI/testing/sysfs-class-thermal and sysfs-devices-system-cpu, proc_stat(5), and Raspberry Pi's
-documentation of `vcgencmd` and of the processor's frequency and temperature.
+Documentation/ABI/testing/sysfs-class-thermal, sysfs-devices-system-cpu and sysfs-firmware-ofw (the device tree with the
+board's name), proc_stat(5), and Raspberry Pi's documentation of `vcgencmd`
+(https://www.raspberrypi.com/documentation/computers/os.html#vcgencmd) and of the processor's frequency and temperature.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
+from fer_edge import processes
+
 # From a command to the firmware, such as "get_throttled", to its answer; None without one.
 Ask = Callable[[str], str | None]
 
@@ -26,7 +29,9 @@ CAUSES = ("under-voltage", "frequency capped", "throttled", "soft temperature li
 # of the Pi 3B+ can be configured; "soft temperature limit" tells when it is reached.
 RASPBERRY_PI_LIMIT_C = 80.0
 
-_ANSWER_S = 5.0  # vcgencmd answers in milliseconds, or hangs with the firmware
+NO_VCGENCMD = "vcgencmd is not installed"
+
+_ANSWER_S = 2.0  # vcgencmd answers in milliseconds, or hangs with the firmware
 # By implementer and part in /proc/cpuinfo: the Raspberry Pis 2, 3 and Zero 2, 4, and 5.
 _CORES = {
     ("0x41", "0xc07"): "Cortex-A7",
@@ -50,6 +55,35 @@ class ProcessorTime(NamedTuple):
     stolen: float
 
 
+class Answer(NamedTuple):
+    """What came of asking the firmware.
+
+    Attributes:
+        text: What `vcgencmd` printed; None without an answer.
+        problem: Why there is none, in a few words; None with an answer.
+    """
+
+    text: str | None
+    problem: str | None = None
+
+
+def ask_firmware(command: str) -> Answer:
+    """Ask the firmware of a Raspberry Pi, and tell why there is no answer; see `vcgencmd`."""
+    try:
+        done = processes.run(["vcgencmd", command], _ANSWER_S)
+    except FileNotFoundError:
+        return Answer(None, NO_VCGENCMD)
+    except OSError as error:
+        return Answer(None, f"vcgencmd cannot be run: {error.strerror or error}")
+    except subprocess.TimeoutExpired:
+        return Answer(None, f"vcgencmd gave no answer within {_ANSWER_S:g} s")
+    text = done.stdout.decode(errors="replace")
+    if done.returncode == 0:
+        return Answer(text)
+    said = (done.stderr.decode(errors="replace") + text).strip().partition("\n")[0]
+    return Answer(None, f"vcgencmd failed with {done.returncode}: {said or 'it says nothing'}")
+
+
 def vcgencmd(command: str) -> str | None:
     """Ask the firmware of a Raspberry Pi.
 
@@ -60,13 +94,7 @@ def vcgencmd(command: str) -> str | None:
         What `vcgencmd` prints; None where it is not installed, may not talk to the firmware (that is for the group
         "video"), gets no answer, or the firmware of this model does not know the command.
     """
-    try:
-        done = subprocess.run(
-            ["vcgencmd", command], stdin=subprocess.DEVNULL, capture_output=True, timeout=_ANSWER_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+    return ask_firmware(command).text
 
 
 def read_text(path: Path) -> str | None:

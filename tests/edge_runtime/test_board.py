@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_edge.board import Board, ProcessorTime, vcgencmd
+from fer_edge.board import NO_VCGENCMD, Answer, Board, ProcessorTime, ask_firmware, vcgencmd
 
 CPU = "sys/devices/system/cpu"
 ZONE = "sys/class/thermal/thermal_zone"
@@ -333,6 +333,33 @@ def test_asking_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scr
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert vcgencmd("get_throttled") == answer
+
+
+@pytest.mark.parametrize(
+    ("script", "answer"),
+    [
+        ("#!/bin/sh\necho throttled=0x0\n", Answer("throttled=0x0\n")),
+        (
+            "#!/bin/sh\necho VCHI initialization failed >&2\necho more\nexit 255\n",
+            Answer(None, "vcgencmd failed with 255: VCHI initialization failed"),
+        ),
+        ("#!/bin/sh\nexit 1\n", Answer(None, "vcgencmd failed with 1: it says nothing")),
+        ("#!/bin/sh\nexec /bin/sleep 600\n", Answer(None, "vcgencmd gave no answer within 0.2 s")),
+        ("not a program", Answer(None, "vcgencmd cannot be run: Exec format error")),
+        (None, Answer(None, NO_VCGENCMD)),
+    ],
+)
+def test_why_there_is_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, answer: Answer
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if script is not None:
+        program = tmp_path / "vcgencmd"
+        program.write_text(script)
+        program.chmod(0o755)
+    if "sleep" in (script or ""):
+        monkeypatch.setattr("fer_edge.board._ANSWER_S", 0.2)
+    assert ask_firmware("get_throttled") == answer
 
 
 def test_a_command_that_hangs_or_is_missing_or_may_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
