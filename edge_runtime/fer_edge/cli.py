@@ -11,6 +11,7 @@ from fer_edge.command import Group
     cls=Group,
     lazy={
         "config": "fer_edge.commands.config:config",
+        "doctor": "fer_edge.commands.doctor:doctor",
         "models": "fer_edge.commands.models:models",
         "run": "fer_edge.commands.run:run",
     },

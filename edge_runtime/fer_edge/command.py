@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
+import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -86,6 +87,29 @@ def unwinding_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def writing_stdout() -> Iterator[None]:
+    """Tell in one line that stdout cannot be written, as where it is a file on a full disk.
+
+    A reader of a pipe that has left is no error of this kind: click ends quietly then.
+
+    Raises:
+        FerError: It cannot be written.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        give_up_stdout()
+        raise FerError(f"cannot write the output: {error.strerror or error}") from error
+
+
+def give_up_stdout() -> None:
+    """Give stdout, which Python flushes once more at exit, somewhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class FiniteRange(click.FloatRange):

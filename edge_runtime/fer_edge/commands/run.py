@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import signal
 import sys
 import threading
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 import cv2
 
-from fer_edge.command import Command, FiniteRange, warn
+from fer_edge.command import Command, FiniteRange, give_up_stdout, warn, writing_stdout
 from fer_edge.commands import options
 from fer_edge.detectors import open_detector
 from fer_edge.errors import FerError, UsageError
@@ -203,14 +202,7 @@ def _stop_on_signals() -> threading.Event:
 def _until_reader_leaves() -> Iterator[None]:
     """End quietly where stdout is a pipe whose reader has gone, as with `| head`."""
     try:
-        yield
+        with writing_stdout():
+            yield
     except BrokenPipeError:
-        _give_up_stdout()
-    except OSError as error:
-        _give_up_stdout()
-        raise FerError(f"cannot write the output: {error.strerror or error}") from error
-
-
-def _give_up_stdout() -> None:
-    """Give stdout, which Python flushes once more at exit, somewhere to go."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()

@@ -388,3 +388,23 @@ def test_the_command_says_nothing_of_picamera2_s_own(before: str, status: int, e
     assert not [line for line in lines if "Picamera2" in line or "Traceback" in line or "did not complete" in line]
     if errors:
         assert len(lines) == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "told"), [("", [("ok", "imx708: --source picamera2:0")]), ("singleton().cameras.clear()", [])]
+)
+def test_the_doctor_tells_of_cameras(tmp_path: Path, before: str, told: list[tuple[str, str]]) -> None:
+    if before:
+        (tmp_path / "sitecustomize.py").write_text(f"import libcamera; libcamera.CameraManager.{before}\n")
+    program = (
+        "from fer_edge.doctor.apart import apart; print([(f.level, f.found) for f in apart('camera', 'picamera2')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ['PYTHONPATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (f"{told}\n", "")
