@@ -28,6 +28,7 @@ from fer_edge import preprocessing, shipped_model
 from fer_edge.classifier import Classifier
 from fer_edge.detectors import open_detector
 from fer_edge.loop import Loop
+from fer_edge.sinks._lines import Stream
 from fer_edge.sinks.jsonl import JsonlSink
 from fer_edge.sources import open_source
 from fer_edge.sources._latest import Shot, newest_frames
@@ -85,7 +86,7 @@ def main(source: str, frames: int, live: bool) -> None:
         (preprocessing, "to_gray"),
     ):
         stages.time(owner, name)
-    loop, sink = Loop(detector, classifier), JsonlSink(io.BytesIO())
+    loop, sink = Loop(detector, classifier), JsonlSink(Stream(io.BytesIO()))
     with open_source(source) as opened:
         given = list(islice(opened, frames))
     rows = []

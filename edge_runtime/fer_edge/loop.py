@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fer_edge.detectors import Detector
 from fer_edge.searching import BackgroundSearch
 from fer_edge.settings.loop import LoopSettings
-from fer_edge.sinks import Sink
+from fer_edge.sinks import Writer
 from fer_edge.smoothing import Smoother
 from fer_edge.summary import Summary
 from fer_edge.tracker import Tracker
@@ -91,7 +91,7 @@ class Loop:
 def run(
     frames: Iterable[Frame],
     loop: Loop,
-    sinks: Sequence[Sink],
+    sinks: Sequence[Writer],
     summary: Summary,
     *,
     limit: int | None = None,
@@ -102,7 +102,7 @@ def run(
     Args:
         frames: From a source.
         loop: The stages.
-        sinks: Take each result in turn.
+        sinks: Take each result in turn, with its frame.
         summary: Counts each result; complete even where this raises.
         limit: Frames to process at most.
         stop: Ends the loop after the frame at hand.
@@ -119,6 +119,6 @@ def run(
             result = loop.process(frame)
             summary.add(result)
             for sink in sinks:
-                sink.write(result)
+                sink.write(result, frame)
             if number == limit:
                 return

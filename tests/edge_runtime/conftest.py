@@ -14,7 +14,7 @@ import pytest
 from fer_edge.classifier import Classifier
 from fer_edge.labels import EXPRESSIONS
 from fer_edge.metadata import InputSpec, ModelMetadata, Origin
-from fer_edge.types import Frame
+from fer_edge.types import Face, Frame, Result, StageTimes
 
 # The console script is not in every environment that the tests run in; this is what it does.
 COMMAND = (sys.executable, "-m", "fer_edge")
@@ -58,6 +58,17 @@ def make_frame() -> Callable[..., Frame]:
             at_s=index / 30,
             dropped=dropped,
         )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_result(make_frame: Callable[..., Frame]) -> Callable[..., Result]:
+    """Give a function from the number of a frame and faces to a result."""
+
+    def make(index: int = 0, *faces: Face) -> Result:
+        frame = make_frame(index)
+        return Result(index, frame.captured_at, frame.source, 1.0, 0, faces, StageTimes(0.1, 0.2, 0.3, 0.6))
 
     return make
 

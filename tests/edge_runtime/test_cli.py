@@ -183,7 +183,8 @@ def test_bad_input_is_told_in_one_line(
     [
         (
             ("run", "--source", "demo", "--output", "telegram"),
-            "Invalid value for '--output': 'telegram' is not one of 'console', 'jsonl'.",
+            "Invalid value for '--output': 'telegram' is not one of 'console', 'csv', 'jsonl', 'metrics', 'mqtt', "
+            "'video'.",
         ),
         (
             ("run", "--source", "demo", "--frames", "0"),

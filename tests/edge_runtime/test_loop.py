@@ -45,8 +45,10 @@ class Kept:
         self.results: list[Result] = []
         self._fails_at = fails_at
 
-    def write(self, result: Result) -> None:
+    def write(self, result: Result, frame: Frame | None = None) -> None:
         """Keep one."""
+        assert frame is not None
+        assert frame.index == result.frame
         if result.frame == self._fails_at:
             raise FerError("the sink is full")
         self.results.append(result)

@@ -6,13 +6,19 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from fer_edge.box import Box
 from fer_edge.errors import UsageError
 from fer_edge.labels import EXPRESSIONS
+from fer_edge.settings.outputs import ConsoleSettings, OutputSettings
 from fer_edge.sinks import REGISTRY, open_sink
+from fer_edge.sinks._events import Follower
+from fer_edge.sinks._lines import Stream
+from fer_edge.sinks._objects import round_distribution
 from fer_edge.sinks.console import ConsoleSink
-from fer_edge.sinks.jsonl import JsonlSink, round_distribution
+from fer_edge.sinks.csv import CsvSink, head_of_events, head_of_faces
+from fer_edge.sinks.jsonl import JsonlSink
 from fer_edge.types import Face, Result, StageTimes
 
 PROBABILITIES = dict(zip(EXPRESSIONS, (0.0, 0.01, 0.005, 0.97, 0.005, 0.0, 0.01), strict=True))
@@ -51,13 +57,9 @@ class CountingText(io.StringIO):
 
 
 class CountingBytes(io.BytesIO):
-    """Counts the flushes and the writes."""
+    """Counts the writes."""
 
-    flushed = written = 0
-
-    def flush(self) -> None:
-        self.flushed += 1
-        super().flush()
+    written = 0
 
     def write(self, content: object) -> int:
         self.written += 1
@@ -78,13 +80,102 @@ def test_console() -> None:
     )
 
 
+def later(result: Result, *faces: Face) -> Result:
+    return replace(result, frame=result.frame + 1, faces=faces)
+
+
+# Face 3 leaves, face 1 becomes sad, and face 4 comes.
+AFTERWARDS = later(
+    TWO_FACES,
+    replace(TWO_FACES.faces[1], track=1, box=Box(121, 80, 200, 210)),
+    replace(TWO_FACES.faces[0], track=4, min_confidence=0.99),
+)
+
+
+def test_events_of_a_console() -> None:
+    stream, follower = io.StringIO(), Follower()
+    sink = ConsoleSink(stream)
+    for result in (TWO_FACES, AFTERWARDS):
+        for event in follower.events(result):
+            sink.tell(event)
+    assert stream.getvalue() == (
+        "frame 12: #1 appeared: happy 97 %, at 120,80 200x210\n"
+        "frame 12: #3 appeared: sad 98 %, at 0,5 60x60\n"
+        "frame 13: #3 left, was sad, at 0,5 60x60\n"
+        "frame 13: #1 changed: sad 98 %, was happy, at 121,80 200x210\n"
+        "frame 13: #4 appeared: uncertain 97 %, at 120,80 200x210\n"
+    )
+
+
+def test_events_of_jsonl_and_csv() -> None:
+    lines, rows, follower = CountingBytes(), CountingBytes(), Follower()
+    jsonl, csv = JsonlSink(Stream(lines)), CsvSink(Stream(rows, head_of_events()))
+    with jsonl, csv:
+        for result in (TWO_FACES, AFTERWARDS):
+            for event in follower.events(result):
+                jsonl.tell(event)
+                csv.tell(event)
+    assert (lines.written, rows.written) == (5, 6)
+    assert lines.getvalue().decode().splitlines()[1:4] == [
+        '{"event":"appeared","frame":12,"time":"2026-11-21T20:15:02.113Z","source":"demo","track":3,"box":[0,5,60,60],'
+        '"expression":"sad","was":null,"confidence":0.975}',
+        '{"event":"left","frame":13,"time":"2026-11-21T20:15:02.113Z","source":"demo","track":3,"box":[0,5,60,60],'
+        '"expression":null,"was":"sad","confidence":null}',
+        '{"event":"changed","frame":13,"time":"2026-11-21T20:15:02.113Z","source":"demo","track":1,'
+        '"box":[121,80,200,210],"expression":"sad","was":"happy","confidence":0.975}',
+    ]
+    assert rows.getvalue().decode().splitlines()[:4] == [
+        "frame,time,source,event,track,x,y,width,height,expression,confidence,was",
+        "12,2026-11-21T20:15:02.113Z,demo,appeared,1,120,80,200,210,happy,0.97,",
+        "12,2026-11-21T20:15:02.113Z,demo,appeared,3,0,5,60,60,sad,0.975,",
+        "13,2026-11-21T20:15:02.113Z,demo,left,3,0,5,60,60,,,sad",
+    ]
+
+
+def test_nothing_new_is_no_event() -> None:
+    follower = Follower()
+    assert follower.events(NOBODY) == []
+    assert len(follower.events(TWO_FACES)) == 2
+    assert follower.events(later(TWO_FACES, *TWO_FACES.faces)) == []
+    assert [event.kind for event in follower.events(NOBODY)] == ["left", "left"]
+    # Whoever comes back is another track, or appears again.
+    assert [event.kind for event in follower.events(TWO_FACES)] == ["appeared", "appeared"]
+
+
+def test_csv() -> None:
+    stream = CountingBytes()
+    with CsvSink(Stream(stream, head_of_faces(EXPRESSIONS))) as sink:
+        sink.write(TWO_FACES)
+        assert stream.written == 2
+        sink.write(NOBODY)
+        assert stream.written == 2
+        sink.write(replace(TWO_FACES, source='a "b",c'))
+    assert stream.getvalue().decode() == (
+        "frame,time,source,age_ms,dropped,track,x,y,width,height,expression,confidence,"
+        "angry,disgust,fear,happy,sad,surprise,neutral\n"
+        "12,2026-11-21T20:15:02.113Z,demo,3.142,0,1,120,80,200,210,happy,0.97,0.0,0.01,0.005,0.97,0.005,0.0,0.01\n"
+        "12,2026-11-21T20:15:02.113Z,demo,3.142,0,3,0,5,60,60,sad,0.975,0.0,0.01,0.005,0.0,0.975,0.0,0.01\n"
+        '12,2026-11-21T20:15:02.113Z,"a ""b"",c",3.142,0,1,120,80,200,210,happy,0.97,'
+        "0.0,0.01,0.005,0.97,0.005,0.0,0.01\n"
+        '12,2026-11-21T20:15:02.113Z,"a ""b"",c",3.142,0,3,0,5,60,60,sad,0.975,0.0,0.01,0.005,0.0,0.975,0.0,0.01\n'
+    )
+
+
+def test_a_console_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_sink("console", OutputSettings(console=ConsoleSettings(stream="stderr"))) as sink:
+        sink.write(NOBODY)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("frame 0: no face")
+
+
 def test_jsonl() -> None:
     stream = CountingBytes()
-    sink = JsonlSink(stream)
+    sink = JsonlSink(Stream(stream))
     sink.write(TWO_FACES)
-    assert (stream.written, stream.flushed) == (1, 1)
+    assert stream.written == 1
     sink.write(NOBODY)
-    assert (stream.written, stream.flushed) == (2, 2)
+    assert stream.written == 2
     assert stream.getvalue().decode() == (
         '{"frame":12,"time":"2026-11-21T20:15:02.113Z","source":"demo","age_ms":3.142,"dropped":0,"faces":['
         '{"track":1,"box":[120,80,200,210],"expression":"happy","confidence":0.97,"probabilities":{"angry":0.0,'
@@ -102,7 +193,7 @@ def test_a_file_name_that_is_no_utf8() -> None:
     # Names in a Linux folder are bytes; Python gives the others as lone surrogates.
     stream = io.BytesIO()
     name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
-    JsonlSink(stream).write(
+    JsonlSink(Stream(stream)).write(
         Result(
             frame=0, time=NOBODY.time, source=name, age_ms=1.0, dropped=0, faces=(), ms=StageTimes(1.0, 1.0, 1.0, 3.0)
         )
@@ -143,11 +234,11 @@ def test_rounded_distributions_sum_to_one_and_stay_close(seed: int) -> None:
 
 
 def test_sinks_by_name() -> None:
-    assert REGISTRY.names() == ("console", "jsonl")
+    assert REGISTRY.names() == ("console", "csv", "jsonl", "metrics", "mqtt", "video")
     assert isinstance(open_sink("console"), ConsoleSink)
     with pytest.raises(UsageError) as caught:
         open_sink("telegram")
-    assert str(caught.value) == "no output is called 'telegram'; there are console, jsonl"
+    assert str(caught.value) == "no output is called 'telegram'; there are " + ", ".join(REGISTRY.names())
 
 
 def test_the_first_of_equal_labels_is_the_expression() -> None:

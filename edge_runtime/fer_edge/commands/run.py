@@ -30,6 +30,7 @@ from fer_edge.settings.outputs import Name as OutputName
 
 if TYPE_CHECKING:
     from fer_edge.classifier import Classifier
+    from fer_edge.sinks import Outputs
     from fer_edge.summary import Summary
 
 _DEFAULTS = Settings()
@@ -151,18 +152,40 @@ def _run(settings: Settings, detector: Meanwhile[Any], model: Meanwhile[Classifi
         # OpenCV would take the core that is left for the camera.
         cv2.setNumThreads(settings.model.threads or default_threads())
     summary = Summary()
+    written: sinks.Outputs | None = None
     try:
-        with opened, beside(opened, settings.detector) as background, _until_reader_leaves():
+        with (
+            _waiting_for(model),
+            opened,
+            beside(opened, settings.detector) as background,
+            _until_reader_leaves(),
+            sinks.open_sinks(
+                settings.output.to,
+                settings.output,
+                live=opened.live,
+                source=opened.name,
+                labels=lambda: model.result().metadata.labels,
+            ) as outputs,
+        ):
+            written = outputs
             loop = Loop(detector.result(), classifier, settings.loop, background)
-            outputs = [sinks.open_sink(name) for name in settings.output.to]
-            run_loop(opened, loop, outputs, summary, limit=limit, stop=stop)
+            run_loop(opened, loop, [outputs], summary, limit=limit, stop=stop)
     except FerError:
         if summary.frames:
-            _close(summary, opened.skipped)
+            _close(summary, opened.skipped, written)
         else:
             _warn_of(opened.skipped)
         raise
-    _close(summary, opened.skipped)
+    _close(summary, opened.skipped, written)
+
+
+@contextlib.contextmanager
+def _waiting_for(model: Meanwhile[Classifier]) -> Iterator[None]:
+    """Say nothing before the model is loaded: what anyone writes to stderr meanwhile is lost."""
+    try:
+        yield
+    finally:
+        model.wait()
 
 
 def _collect_garbage_from_now_on() -> None:
@@ -172,10 +195,13 @@ def _collect_garbage_from_now_on() -> None:
         gc.enable()
 
 
-def _close(summary: Summary, skipped: list[str]) -> None:
+def _close(summary: Summary, skipped: list[str], outputs: Outputs | None) -> None:
     """Tell on stderr what the run came to."""
     _warn_of(skipped)
     click.echo(summary, err=True)
+    for name, count in (outputs.lost if outputs is not None else {}).items():
+        if count:
+            click.echo(f"lost {count} by the output {name}", err=True)
     if skipped:
         click.echo(f"skipped {len(skipped)}", err=True)
 

@@ -51,7 +51,8 @@ class HaarDetector:
             minSize=(smallest, smallest),
         )
         boxes = (Box(*(round(int(value) * reduction) for value in box)) for box in found)
-        return [_within(box, columns, rows) for box in boxes]
+        # OpenCV searches by several threads, and gives what it finds in the order in which they end.
+        return sorted(_within(box, columns, rows) for box in boxes)
 
     def follow(self, gray: Pixels, box: Box) -> Box | None:
         """Give the face that was at a box in the frame before; see `Detector`."""
