@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from fer_edge import sinks
 from fer_edge.box import Box
 from fer_edge.errors import FerError, UsageError
 from fer_edge.settings.outputs import JsonlSettings, OutputSettings
@@ -256,6 +258,21 @@ def test_an_error_with_the_last_frame_is_not_swallowed(make_result: Make) -> Non
     with pytest.raises(BrokenPipeError), Queued(recorder, told.losses(), 100) as queued:  # noqa: PT012
         outputs.add(queued)
         outputs.write(make_result(0))
+
+
+def test_no_output_asks_the_wall_clock() -> None:
+    # It jumps where a Raspberry Pi, which has no battery for one, gets the time from the network.
+    modules = Path(sinks.__file__).parent.glob("*.py")
+    asked = {
+        f"{path.name}: {node.attr}"
+        for path in modules
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("time", "now", "utcnow", "today", "localtime", "gmtime")
+        # The time of a result is a value that was given.
+        and not (isinstance(node.value, ast.Name) and node.value.id == "result")
+    }
+    assert asked == set()
 
 
 def test_events_go_to_those_who_can_tell_them(make_result: Make) -> None:

@@ -145,6 +145,7 @@ def open_sinks(
         outputs = Outputs(settings.events)
         for name in names:
             losses = Losses(name, tell)
+            stack.callback(losses.close)
             context = Context(live, source, labels, losses, lambda: outputs.lost)
             sink = stack.enter_context(open_sink(name, settings, context))
             if live or sink.queued:

@@ -10,8 +10,9 @@ from fer_edge.types import Face, Result
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _BOX, _INK = (80, 220, 80), (0, 0, 0)  # BGR
-# Of the picture's height, so that it looks the same in each size; a font of scale 1 is 22 pixels high.
-_TEXT_HEIGHT, _SMALLEST = 1 / 30, 0.35
+# Of the picture's height, so that it looks the same in each size; a font of scale 1 is 22 pixels high. As wide as its
+# face at most, so that neighbours' texts stay apart, but never so small that nobody can read it.
+_TEXT_HEIGHT, _SMALLEST = 1 / 30, 0.4
 
 
 def annotate(image: Pixels, result: Result) -> Pixels:
@@ -32,10 +33,13 @@ def annotate(image: Pixels, result: Result) -> Pixels:
 
 def _draw(drawn: Pixels, face: Face) -> None:
     rows, columns = drawn.shape[:2]
-    scale = max(_SMALLEST, rows * _TEXT_HEIGHT / 22)
-    thick = max(1, round(2 * scale))
     box, text = face.box, f"#{face.track} {face.expression} {100 * face.confidence:.0f} %"
-    cv2.rectangle(drawn, (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1), _BOX, thick)
+    cv2.rectangle(
+        drawn, (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1), _BOX, max(1, round(rows / 240))
+    )
+    (unit, _), _ = cv2.getTextSize(text, _FONT, 1.0, 1)
+    scale = max(_SMALLEST, min(rows * _TEXT_HEIGHT / 22, box.width / unit))
+    thick = max(1, round(1.5 * scale))
     (width, height), below = cv2.getTextSize(text, _FONT, scale, thick)
     height += below + thick
     # Above the box; where there is no room, within it. Never beyond the picture's sides.
