@@ -304,6 +304,39 @@ def test_several_at_once(make_result: Make, tmp_path: Path, capsys: pytest.Captu
     assert out[0].endswith(",happy,sad")
 
 
+def test_a_log_folder_that_vanishes_under_a_camera(make_result: Make, tmp_path: Path) -> None:
+    told: list[str] = []
+    folder = tmp_path / "logs"
+    settings = OutputSettings(jsonl=JsonlSettings(path=str(folder / "results.jsonl")))
+
+    def lines() -> int:
+        return len((folder / "results.jsonl").read_text().splitlines()) if folder.is_dir() else 0
+
+    def write_until(done: Callable[[], bool], number: int) -> int:
+        deadline = time.monotonic() + LONG_S
+        while not done():
+            assert time.monotonic() < deadline
+            outputs.write(make_result(number))
+            number += 1
+            time.sleep(0.01)
+        return number
+
+    with open_sinks(["jsonl"], settings, live=True, tell=told.append) as outputs:
+        number = write_until(lambda: lines() >= 5, 0)
+        folder.rename(tmp_path / "moved")
+        folder.write_text("in the way")
+        number = write_until(lambda: outputs.lost["jsonl"] >= 20, number)
+        folder.unlink()
+        # It is tried again by itself, within seconds.
+        number = write_until(lambda: lines() >= 5, number)
+    kept = sum(len(path.read_text().splitlines()) for path in tmp_path.glob("*/results.jsonl"))
+    assert kept + outputs.lost["jsonl"] == number
+    assert told == [
+        f"the output jsonl loses results: cannot write {folder}/results.jsonl: File exists",
+        f"the output jsonl lost {outputs.lost['jsonl']} results: cannot write {folder}/results.jsonl: File exists",
+    ]
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [

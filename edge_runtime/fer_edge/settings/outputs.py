@@ -38,7 +38,8 @@ class _LinesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Meta(
             ge=0,
             le=86_400,
-            description="Seconds of results that a power cut may cost at most: so often lines are forced to the disk.",
+            description="Seconds after which the next line forces all up to itself to the disk, against power cuts; 0 "
+            "for each line.",
         ),
     ] = 5.0
 
