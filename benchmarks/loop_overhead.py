@@ -6,7 +6,7 @@
 The stages are timed from within: searching and following of the detector, seeking a face's picture, grey, and the
 classifier. All else from taking a frame to its line of JSON is overhead: tracking, smoothing, the values in between,
 and the line itself. With `--live` the frames come by the capture thread and slot of a camera, at 30 frames a second,
-and handing one over counts as well.
+and handing one over counts as well; the line is handed to the output's own thread, as in `fer-edge run`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from fer_edge.classifier import Classifier
 from fer_edge.detectors import open_detector
 from fer_edge.loop import Loop
 from fer_edge.sinks._lines import Stream
+from fer_edge.sinks._losses import Losses
+from fer_edge.sinks._outputs import Direct, Outputs, Queued
 from fer_edge.sinks.jsonl import JsonlSink
 from fer_edge.sources import open_source
 from fer_edge.sources._latest import Shot, newest_frames
@@ -86,15 +88,18 @@ def main(source: str, frames: int, live: bool) -> None:
         (preprocessing, "to_gray"),
     ):
         stages.time(owner, name)
-    loop, sink = Loop(detector, classifier), JsonlSink(Stream(io.BytesIO()))
+    loop, outputs, losses = Loop(detector, classifier), Outputs(), Losses("jsonl", click.echo)
+    sink = JsonlSink(Stream(io.BytesIO()))
+    output = Queued(sink, losses, frames) if live else Direct(sink, losses)
+    outputs.add(output)
     with open_source(source) as opened:
         given = list(islice(opened, frames))
     rows = []
-    with closing(by_camera(given) if live else (frame for frame in given)) as frames_given:
+    with output, closing(by_camera(given) if live else (frame for frame in given)) as frames_given:
         for frame in islice(frames_given, len(given)):
             stages.seconds, began = 0.0, time.perf_counter()
             waited = (time.monotonic_ns() - frame.captured_ns) / 1e9 if live else 0.0
-            sink.write(loop.process(frame))
+            outputs.write(loop.process(frame), frame)
             rows.append((waited + time.perf_counter() - began, stages.seconds, waited))
     whole, inner, waited = np.array(rows).T * 1e3
     table = {
