@@ -43,10 +43,6 @@ class Meanwhile(Generic[_Found]):
             raise self._error
         return self._found[0]
 
-    def wait(self) -> None:
-        """Wait for the end, whatever it is."""
-        self._thread.join()
-
     def __enter__(self) -> Self:
         """Go on with other work."""
         return self

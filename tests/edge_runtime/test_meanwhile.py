@@ -38,13 +38,6 @@ def test_what_went_wrong_first_counts() -> None:
         raise KeyError
 
 
-def test_its_end_can_be_waited_for_whatever_it_is() -> None:
-    with Meanwhile(fail) as nothing:
-        nothing.wait()
-        with pytest.raises(ValueError, match=r"^no$"):
-            nothing.result()
-
-
 def test_its_end_is_waited_for() -> None:
     ended = threading.Event()
 

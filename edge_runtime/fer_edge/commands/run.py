@@ -30,6 +30,7 @@ from fer_edge.settings.outputs import Name as OutputName
 
 if TYPE_CHECKING:
     from fer_edge.classifier import Classifier
+    from fer_edge.detectors import Detector
     from fer_edge.sinks import Outputs
     from fer_edge.summary import Summary
 
@@ -91,11 +92,8 @@ def run(config_file: Path | None, assignments: tuple[str, ...], frames: int | No
     if sys.stdout is None:  # as with `>&-`
         raise UsageError("stdout is closed: results have nowhere to go")
     settings = options.effective(config_file, assignments, _flags(**given)).settings
-    with (
-        Meanwhile(lambda: open_detector(settings.detector.name, settings.detector)) as detector,
-        Meanwhile(lambda: _load(settings.model)) as model,
-    ):
-        _run(settings, detector, model, frames)
+    with Meanwhile(lambda: open_detector(settings.detector.name, settings.detector)) as detector:
+        _run(settings, detector, frames)
 
 
 def _flags(**given: Any) -> dict[str, Any]:
@@ -132,30 +130,27 @@ def _load(settings: ModelSettings) -> Classifier:
     )
 
 
-def _run(settings: Settings, detector: Meanwhile[Any], model: Meanwhile[Classifier], limit: int | None) -> None:
+def _run(settings: Settings, detector: Meanwhile[Detector], limit: int | None) -> None:
     from fer_edge import sinks
-    from fer_edge.interpreter import default_threads
     from fer_edge.loop import Loop
     from fer_edge.loop import run as run_loop
     from fer_edge.searching import beside
     from fer_edge.sources import open_source
     from fer_edge.summary import Summary
 
-    def classifier() -> Classifier:
-        found = model.result()
-        _collect_garbage_from_now_on()
-        return found
-
     stop = _stop_on_signals()
     opened = open_source(settings.source.uri, stop, settings.source)
     if opened.live or settings.model.threads:
+        from fer_edge.interpreter import default_threads
+
         # OpenCV would take the core that is left for the camera.
         cv2.setNumThreads(settings.model.threads or default_threads())
     summary = Summary()
     written: sinks.Outputs | None = None
     try:
         with (
-            _waiting_for(model),
+            # Not before: Python's lock, which it wants too, is better left to what leads to the first search.
+            Meanwhile(lambda: _load(settings.model)) as model,
             opened,
             beside(opened, settings.detector) as background,
             _until_reader_leaves(),
@@ -168,7 +163,7 @@ def _run(settings: Settings, detector: Meanwhile[Any], model: Meanwhile[Classifi
             ) as outputs,
         ):
             written = outputs
-            loop = Loop(detector.result(), classifier, settings.loop, background)
+            loop = Loop(detector.result(), lambda: _ready(model), settings.loop, background)
             run_loop(opened, loop, [outputs], summary, limit=limit, stop=stop)
     except FerError:
         if summary.frames:
@@ -179,20 +174,13 @@ def _run(settings: Settings, detector: Meanwhile[Any], model: Meanwhile[Classifi
     _close(summary, opened.skipped, written)
 
 
-@contextlib.contextmanager
-def _waiting_for(model: Meanwhile[Classifier]) -> Iterator[None]:
-    """Say nothing before the model is loaded: what anyone writes to stderr meanwhile is lost."""
-    try:
-        yield
-    finally:
-        model.wait()
-
-
-def _collect_garbage_from_now_on() -> None:
-    """End what `fer_edge.__main__` began; what is there by now is never looked at again."""
+def _ready(model: Meanwhile[Classifier]) -> Classifier:
+    """Wait for the model; end what `fer_edge.__main__` began: garbage is collected, but not among what is there now."""
+    found = model.result()
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
+    return found
 
 
 def _close(summary: Summary, skipped: list[str], outputs: Outputs | None) -> None:
