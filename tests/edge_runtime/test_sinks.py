@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import io
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -244,3 +246,11 @@ def test_sinks_by_name() -> None:
 def test_the_first_of_equal_labels_is_the_expression() -> None:
     face = Face(track=1, box=Box(0, 0, 1, 1), probabilities={"angry": 0.2, "sad": 0.4, "happy": 0.4})
     assert (face.expression, face.confidence) == ("sad", 0.4)
+
+
+def test_a_stream_that_nobody_else_keeps_stays_open(tmp_path: Path) -> None:
+    stream = Stream((tmp_path / "lines").open("wb"))
+    gc.collect()
+    stream.write(b"a line\n")
+    assert (tmp_path / "lines").read_bytes() == b"a line\n"
+    stream._stream.close()

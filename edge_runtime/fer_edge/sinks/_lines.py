@@ -38,8 +38,8 @@ class Stream:
 
     def __init__(self, stream: BinaryIO, head: bytes = b"") -> None:
         """Take a stream, and the line that comes first."""
-        # A buffer may write a line in parts.
-        self._raw = getattr(stream, "raw", stream)
+        # A buffer may write a line in parts; but with it goes what it surrounds.
+        self._stream, self._raw = stream, getattr(stream, "raw", stream)
         self._head = head
 
     def __enter__(self) -> Self:
