@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from fer_edge.box import Box
-from fer_edge.detectors import open_detector
+from fer_edge.detectors import haar, open_detector
 from fer_edge.detectors.haar import HaarDetector
 from fer_edge.errors import FerError
 from fer_edge.images import read_gray
@@ -97,13 +98,28 @@ def test_a_file_that_is_no_cascade(tmp_path: Path, content: str) -> None:
 
 
 def test_a_cascade_that_is_not_there() -> None:
-    with pytest.raises(FerError, match=r"^no cascade mine\.xml, nor .*mine\.xml; OpenCV has cascades up to version 4$"):
+    told = (
+        r"^no cascade mine\.xml, nor .*mine\.xml; OpenCV has cascades up to version 4, "
+        r"Debian's are in the package opencv-data$"
+    )
+    with pytest.raises(FerError, match=told):
         HaarDetector(HaarSettings(cascade="mine.xml"))
+
+
+def test_debians_opencv_has_no_cascades_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(haar.cascade_folder() / HaarSettings().cascade, tmp_path)
+    monkeypatch.setattr(haar, "_DEBIAN", tmp_path)
+    monkeypatch.delattr(cv2, "data", raising=False)
+    assert haar.cascade_folder() == tmp_path
+    assert open_detector("haar").detect(np.zeros((100, 100), np.uint8)) == []
+    (tmp_path / HaarSettings().cascade).unlink()
+    with pytest.raises(FerError, match=r"package opencv-data$"):
+        open_detector("haar")
 
 
 def test_a_cascade_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "haarcascade_frontalface_alt2.xml"
-    (tmp_path / "mine.xml").write_bytes((Path(cv2.data.haarcascades) / name).read_bytes())  # type: ignore[attr-defined]
+    (tmp_path / "mine.xml").write_bytes((haar.cascade_folder() / name).read_bytes())
     monkeypatch.chdir(tmp_path)
     assert open_detector("haar:mine.xml").detect(np.zeros((100, 100), np.uint8)) == []
 

@@ -14,6 +14,16 @@ from fer_edge.settings.detectors import DetectorSettings, HaarSettings
 from fer_edge.shrinking import shrink
 
 
+# Debian's OpenCV, which 32-bit systems use, keeps its cascades here, in a package of their own.
+_DEBIAN = Path("/usr/share/opencv4/haarcascades")
+
+
+def cascade_folder() -> Path:
+    """Give the folder of the cascades that come with OpenCV; Debian's need not be there (package opencv-data)."""
+    data = getattr(cv2, "data", None)
+    return Path(data.haarcascades) if data else _DEBIAN
+
+
 class HaarDetector:
     """Searches the whole picture at every size."""
 
@@ -26,9 +36,12 @@ class HaarDetector:
         self.settings = settings
         path = Path(settings.cascade)
         if not path.is_file():
-            path = Path(cv2.data.haarcascades) / path  # type: ignore[attr-defined]  # missing in the wheel's own stubs
+            path = cascade_folder() / path
         if not path.is_file():
-            raise FerError(f"no cascade {settings.cascade}, nor {path}; OpenCV has cascades up to version 4")
+            raise FerError(
+                f"no cascade {settings.cascade}, nor {path}; OpenCV has cascades up to version 4, "
+                "Debian's are in the package opencv-data"
+            )
         self._cascade = cv2.CascadeClassifier()
         try:
             loaded = self._cascade.load(str(path))
