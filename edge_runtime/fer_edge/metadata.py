@@ -211,7 +211,7 @@ def read_model(path: Path) -> tuple[bytes, ModelMetadata]:
             checksum = _member(path, members, CHECKSUM_NAME)
             # No copy: to touch as much fresh memory takes longer than to read the file.
             flatbuffer = memoryview(content)[: min(member.header_offset for member in members.infolist())]
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError) as error:
         raise ModelError(
             f"{path} carries no {METADATA_NAME}: it was not written by fer-convert, or its end is cut off; "
             "make a model that has it with 'fer-convert RUN --int8', or copy the file again"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,6 +16,8 @@ from fer_edge.images import read_gray
 
 @pytest.fixture
 def yunet(shared_data: Callable[[str], Path]) -> Detector:
+    if cv2.__version__.startswith("4.6."):
+        pytest.skip("OpenCV 4.6, Bookworm's, does not read the network")
     return open_detector(f"yunet:{shared_data('detectors/face_detection_yunet_2023mar.onnx')}")
 
 
@@ -81,3 +84,16 @@ def test_what_is_no_detector_is_told(spec: str, error: type[FerError], reason: s
         open_detector(spec.format(text=text))
     assert str(raised.value).startswith(reason.format(text=text))
     assert "\n" not in str(raised.value)
+
+
+def test_an_opencv_that_reads_networks_from_files_alone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create(*_arguments: object) -> None:
+        raise TypeError("Can't convert object")
+
+    monkeypatch.setattr(cv2, "FaceDetectorYN", SimpleNamespace(create=create))
+    network = tmp_path / "network.onnx"
+    network.write_bytes(b"network")
+    with pytest.raises(FerError, match=r"OpenCV 4\.8 or newer$"):
+        open_detector(f"yunet:{network}")

@@ -60,6 +60,8 @@ def test_a_turned_photograph_is_put_upright(tmp_path: Path, orientation: int, bl
 @pytest.mark.parametrize("name", ["photos/obama.jpg", "photos/skimage_astronaut.png", "photos/coral_grace_hopper.bmp"])
 @pytest.mark.parametrize("kept", [0.001, 0.3, 0.95])
 def test_truncated_pictures(tmp_path: Path, shared_data: Callable[[str], Path], name: str, kept: float) -> None:
+    if name.endswith("jpg") and cv2.__version__.startswith("4.6."):
+        pytest.skip("OpenCV 4.6, Bookworm's, paints grey what is cut off a JPEG")
     whole = shared_data(name).read_bytes()
     path = tmp_path / Path(name).name
     path.write_bytes(whole[: int(len(whole) * kept)])

@@ -44,10 +44,10 @@ class YunetDetector:
                 settings.overlap,
             )
             self._find(np.zeros((_GRID, _GRID), np.uint8))
-        except cv2.error as error:
+        except (cv2.error, TypeError) as error:  # before 4.8 it takes paths alone
             raise FerError(
                 f"{model} is not a YuNet network that OpenCV {cv2.__version__} reads: take "
-                "face_detection_yunet_2023mar.onnx of the OpenCV zoo"
+                "face_detection_yunet_2023mar.onnx of the OpenCV zoo, and OpenCV 4.8 or newer"
             ) from error
 
     def detect(self, gray: Pixels) -> list[Box]:
