@@ -5,6 +5,8 @@ PYTHON ?= python3
 FRAMES ?= 100
 # Files of tests that run side by side.
 JOBS ?= 2
+# Of the ARM Debian to test on.
+SUITE ?= bookworm
 
 # picamera2 comes from the system's packages and is only seen from an environment that shows them.
 SITE_PACKAGES := $(shell $(PYTHON) -c "import importlib.util as u; print('--system-site-packages' if u.find_spec('picamera2') else '')" 2>/dev/null)
@@ -15,16 +17,19 @@ HAS_TFLITE_RUNTIME := $(shell $(PYTHON) -c "import sys; print('yes' if sys.versi
 # without the libraries that it loads (scripts/system-packages --mediapipe installs them) its test is left out.
 HAS_MEDIAPIPE := $(shell $(PYTHON) -c "import ctypes, platform; [ctypes.CDLL(f'lib{name}') for name in ('EGL.so.1', 'GLESv2.so.2', 'GL.so.1')]; print('yes' if platform.machine() == 'x86_64' else '')" 2>/dev/null)
 
-.PHONY: help run test test-slow coverage check test-wheel clean
+.PHONY: help run test test-slow coverage check test-wheel test-pythons test-arm64 test-armhf clean
 
 help:
-	@echo "make run         name the expressions of the demo's face, in an environment like the device's"
-	@echo "make test        run the tests, on both interpreters"
-	@echo "make test-slow   run the tests that train or measure for minutes"
-	@echo "make coverage    run the tests and tell which lines they leave out"
-	@echo "make check       format, lint and types"
-	@echo "make test-wheel  build the wheel, install it into an empty environment, use it outside the checkout"
-	@echo "make clean       remove environments and caches"
+	@echo "make run           name the expressions of the demo's face, in an environment like the device's"
+	@echo "make test          run the tests, on both interpreters"
+	@echo "make test-slow     run the tests that train or measure for minutes"
+	@echo "make coverage      run the tests and tell which lines they leave out"
+	@echo "make check         format, lint and types"
+	@echo "make test-wheel    build the wheel, install it into an empty environment, use it outside the checkout"
+	@echo "make test-pythons  the same with each Python from 3.11 to 3.13 that is installed here"
+	@echo "make test-arm64    run the runtime's tests on an emulated 64-bit ARM Debian, as root; SUITE=trixie for Python 3.13"
+	@echo "make test-armhf    the same on a 32-bit one"
+	@echo "make clean         remove environments and caches"
 
 run: .venv/ready
 	.venv/bin/fer-edge run --source demo --frames $(FRAMES)
@@ -52,8 +57,14 @@ check: .venv-test/ready
 test-wheel: .venv/ready .venv-test/ready
 	scripts/test-wheel $(CURDIR)/.venv-test/bin/python $(CURDIR)/.venv/bin/python
 
+test-pythons: .venv/ready .venv-test/ready
+	scripts/test-pythons $(CURDIR)/.venv-test/bin/python $(CURDIR)/.venv/bin/python
+
+test-arm64 test-armhf: .venv-test/ready
+	JOBS=$(JOBS) scripts/test-arm $(subst test-,,$@) $(SUITE) $(CURDIR)/.venv-test/bin/python
+
 clean:
-	rm -rf .venv .venv-test .venv-tflite .venv-mediapipe .venv-picamera2 .mypy_cache .pytest_cache .ruff_cache .coverage build dist
+	rm -rf .arm .venv .venv-test .venv-tflite .venv-mediapipe .venv-picamera2 .mypy_cache .pytest_cache .ruff_cache .coverage build dist
 
 .venv/ready: pyproject.toml
 	scripts/make-environment "$(PYTHON)" .venv "-e .[demo]" $(SITE_PACKAGES)
