@@ -13,7 +13,6 @@ from fer_edge.preprocessing import Pixels
 from fer_edge.settings.detectors import DetectorSettings, HaarSettings
 from fer_edge.shrinking import shrink
 
-
 # Debian's OpenCV, which 32-bit systems use, keeps its cascades here, in a package of their own.
 _DEBIAN = Path("/usr/share/opencv4/haarcascades")
 
