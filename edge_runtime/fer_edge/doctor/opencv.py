@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 
-from fer_edge.detectors.haar import HaarDetector
+from fer_edge.detectors.haar import HaarDetector, cascade_folder
 from fer_edge.doctor.finding import Finding, failure, ok, warning
 from fer_edge.errors import FerError
 
@@ -43,7 +42,7 @@ def _cascade() -> Finding:
     """Load the default detector as a run does."""
     try:
         HaarDetector()
-    except (FerError, AttributeError) as error:  # OpenCV 5 has no cascades, the system's build no folder of them
+    except (FerError, AttributeError) as error:  # OpenCV 5 has no cascades
         return failure("cascade", f"the default face detector does not load: {error}", _INSTALL)
-    folder = Path(cv2.data.haarcascades)  # type: ignore[attr-defined]  # missing in the wheel's own stubs
+    folder = cascade_folder()
     return ok("cascade", f"loads; {len(list(folder.glob('*.xml')))} files in {folder}")
