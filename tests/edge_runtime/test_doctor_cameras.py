@@ -88,9 +88,10 @@ def test_what_is_no_video_device(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         v4l2.query(path)
     path.touch()
-    with pytest.raises(OSError, match="Inappropriate ioctl") as caught:
+    with pytest.raises(OSError, match=r"\[Errno") as caught:
         v4l2.query(path)
-    assert caught.value.errno == errno.ENOTTY
+    # The latter is what QEMU says when it plays another processor.
+    assert caught.value.errno in (errno.ENOTTY, errno.ENOSYS)
 
 
 def test_a_usb_camera_is_told_once(machine: Callable[..., Board]) -> None:
