@@ -121,6 +121,7 @@ def test_bad_arguments(arguments: tuple[str, ...], told: str) -> None:
 
 
 def test_run_obeys_its_file(fer_edge: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    pytest.importorskip("skimage", reason="needs scikit-image (extra demo)")
     path = tmp_path / "a.toml"
     path.write_text("[source]\nuri = 'demo'\n[loop]\nraw = true\n[output]\nto = ['jsonl']\n")
     done = fer_edge("run", "--config", path, "--frames", "2", "--set", "detector.name=none")
