@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,40 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return file
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Any]:
+    """Give what drives browsers."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs Playwright, of the dev extra")
+    # Of a module: as long as it is there, nobody else can have an event loop.
+    with api.sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def start_chromium(playwright: Any) -> Iterator[Callable[..., Any]]:
+    """Give a function from flags to a browser: the system's Chromium."""
+    path = os.environ.get("FER_TEST_CHROMIUM") or shutil.which("chromium")
+    if not path:
+        pytest.skip("needs Chromium: scripts/system-packages --browser; FER_TEST_CHROMIUM names another one")
+    started = []
+
+    def start(*flags: str) -> Any:
+        # Root has no sandbox.
+        sandbox = os.geteuid() != 0
+        started.append(playwright.chromium.launch(executable_path=path, chromium_sandbox=sandbox, args=list(flags)))
+        return started[-1]
+
+    yield start
+    for browser in started:
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def chromium(start_chromium: Callable[..., Any]) -> Any:
+    """Give a browser."""
+    return start_chromium()
 
 
 @pytest.fixture(scope="session")

@@ -150,7 +150,7 @@ def test_one_module_imports_interpreters() -> None:
     mention = sorted(
         name for name in modules("fer_edge") if any(f'"{other}' in MODULES[name].read_text() for other in names)
     )
-    assert mention == ["fer_edge.interpreter"]
+    assert mention == ["fer_edge.runtimes"]
     assert not [
         name for name in MODULES for other in imported(name) if root(other) in ("ai_edge_litert", "tflite_runtime")
     ]

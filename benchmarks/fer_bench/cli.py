@@ -14,14 +14,15 @@ import msgspec
 from fer_bench import baseline, choosing, latency, measuring, page, tables, variants
 from fer_bench.plan import NO_PARENT, Plan
 from fer_bench.results import Result
-from fer_edge import files, interpreter
+from fer_edge import files
 from fer_edge.command import Command, FiniteRange, unwinding_on_sigterm, warn
 from fer_edge.errors import UsageError
 from fer_edge.models import shipped_models
 from fer_edge.quiet import silence_opencv
+from fer_edge.runtimes import RUNTIMES
 
 _FAILED, _NOT_VALID = 1, 3
-_RUNTIMES = [runtime.name for runtime in interpreter.RUNTIMES]
+_RUNTIMES = [runtime.name for runtime in RUNTIMES]
 
 
 def _threads(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, ...]:
@@ -74,6 +75,7 @@ def _file(name: str, text: str) -> Callable[..., Any]:
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="fer2013.csv or image folders, to measure accuracy on.")
 @click.option("--split", help="Split of the data.  [default: public, else test]")
+@click.option("--robustness", is_flag=True, help="Measure accuracy on faces corrupted as cheap cameras do it, too.")
 @click.option("--parent", metavar="FILE|none", help="Float parent of the models.  [default: the fp32 file among them]")
 @click.option(
     "--threads", default="1", show_default=True, callback=_threads, metavar="N,N", help="Threads of the interpreter."
@@ -125,6 +127,8 @@ def main(models: tuple[Path, ...], **given: Any) -> int:
     silence_opencv()
     if given["split"] is not None and given["data"] is None:
         raise UsageError("--split needs --data")
+    if given["robustness"] and given["data"] is None:
+        raise UsageError("--robustness needs --data")
     if given["parent"] is not None and given["data"] is None:
         raise UsageError("--parent needs --data")
     if given["naive_model"] is not None and given["loop"] is None:
@@ -177,6 +181,7 @@ def _plan(paths: tuple[Path, ...], *, shipped: bool, **given: Any) -> Plan:
         energy_seconds=0.0 if quick else 3.0,
         seed=given["seed"],
         quick=quick,
+        robustness=given["robustness"],
     )
 
 

@@ -25,7 +25,7 @@ from fer_bench import speed
 from fer_bench.results import Conditions, State
 from fer_bench.speed import Pace
 from fer_edge.board import CAUSES, Board, ProcessorTime
-from fer_edge.interpreter import RUNTIMES
+from fer_edge.runtimes import RUNTIMES
 
 # What other processes may use, in processors for each processor that this process may use. Whatever they use, they
 # also take from the caches and the memory that all processors share.
@@ -38,7 +38,7 @@ STOLEN_LIMIT = 0.01
 SHORTEST_S = 1.0
 # How much the frequency may fall with a governor that never lowers it; then it is heat or power that does.
 FALL_LIMIT = 0.1
-# Share of rounds that may meet a slower machine; medians over rounds hardly feel fewer.
+# Share of turns that may meet a slower machine; medians over rounds hardly feel fewer.
 UNEVEN_LIMIT = 0.2
 
 _ADVICE = {
@@ -110,7 +110,7 @@ class Watch:
 
         Args:
             threads: The largest number of threads that anything measured had.
-            pace: How fast the machine was by rounds, where that is known.
+            pace: How fast the machine was by turns, where that is known.
 
         Returns:
             The conditions with their problems. Where `others` is not known, a problem says so.
@@ -179,12 +179,12 @@ def judge(
 
 
 def uneven(pace: Pace | None) -> list[str]:
-    """Tell that too many rounds met a slower machine than the others did."""
+    """Tell that too many turns met a slower machine than the others did."""
     slow = [one for one in pace.slowness if one > speed.LIMIT] if pace else []
     if pace is None or len(slow) <= UNEVEN_LIMIT * len(pace.slowness):
         return []
     return [
-        f"in {len(slow)} of {len(pace.slowness)} rounds fixed work took {median(slow):.2f} times as long as at best: "
+        f"in {len(slow)} of {len(pace.slowness)} turns fixed work took {median(slow):.2f} times as long as at best: "
         "something that this system cannot see shares its processor or memory; measure at another time"
     ]
 

@@ -92,7 +92,7 @@ def judge(classifier: Classifier, labelled: Labelled, step: Callable[[int], obje
     recalls = evaluation.recalls(predicted, truth, labels)
     return Judgement(
         accuracy=evaluation.accuracy(labelled.data.split, predicted, truth),
-        balanced_accuracy=float(np.mean([recall for recall in recalls.values() if recall is not None])),
+        balanced_accuracy=evaluation.balanced_accuracy(recalls),
         macro_f1=evaluation.macro_f1(cells),
         recalls=recalls,
         calibration_error=reliability.calibration_error(reliability.bins(probabilities, truth)),

@@ -28,6 +28,8 @@ ENERGY_TURNS = 2
 _WARM_UP_RUNS = 5
 # Of each model once, until the processor's frequency has settled as well.
 _SETTLING_SECONDS = 0.2
+# In units of the time that is measured: nobody waits minutes for what takes a second.
+_PATIENCE = 10
 # Of `--quick`, all variants together; what else is measured takes about as long again.
 _QUICK_SECONDS = 8.0
 
@@ -41,14 +43,14 @@ class Effort:
         seconds: Timed seconds of each variant, at least.
         rounds: Turns of each variant, each with a fresh load.
         limit: Seconds for all variants together, which overrules the two; None for no limit.
-        patience_s: How long to wait for an undisturbed machine, see `speed.Pace`.
+        patience_s: How long to wait for an undisturbed machine at most, see `speed.Pace`.
     """
 
     runs: int = RUNS
     seconds: float = 2.0
     rounds: int = 64
     limit: float | None = None
-    patience_s: float = 120.0
+    patience_s: float = 180.0
 
 
 def fitted(effort: Effort, runs: int | None = None, seconds: float | None = None) -> Effort:
@@ -104,8 +106,10 @@ class Prepared:
         self._classifiers = [load() for load in loaders]
         self._gray = frame()
         self._rounds = effort.rounds
-        self.pace = Pace(effort.patience_s)
-        self._a_turn = _turns([_settle(classifier, self._gray) for classifier in self._classifiers], effort)
+        expected_ms = [_settle(classifier, self._gray) for classifier in self._classifiers]
+        self._a_turn = _turns(expected_ms, effort)
+        timed_s = effort.rounds * sum(runs * ms for runs, ms in zip(self._a_turn, expected_ms, strict=True)) / 1000
+        self.pace = Pace(min(effort.patience_s, _PATIENCE * timed_s))
         self.runs = effort.rounds * sum(self._a_turn)
 
     def measure(self, seed: int, step: Callable[[int], object] = lambda _: None) -> list[Samples]:
@@ -123,8 +127,8 @@ class Prepared:
         samples: list[list[tuple[float, ...]]] = [[] for _ in range(number_of)]
         cpu = np.zeros(number_of)
         for _ in range(self._rounds):
-            self.pace.settle()
             for number in order.permutation(number_of).tolist():
+                self.pace.settle()
                 # The one before goes only when the new one is there, which so cannot take its place.
                 classifier = self._classifiers[number] = self._loaders[number]()
                 for _ in range(_WARM_UP_RUNS):

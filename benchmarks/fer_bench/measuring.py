@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 
-from fer_bench import accuracy, latency, loops, operators, start, variants
+from fer_bench import accuracy, latency, loops, operators, robustness, start, variants
 from fer_bench.conditions import Watch
 from fer_bench.energy import open_meter
 from fer_bench.plan import Log, Plan, Progress
@@ -48,6 +48,8 @@ def measure(plan: Plan, progress: Progress, complain: Callable[[str], object]) -
     conditions = watch.finish(max(plan.threads), pace)
     if labelled:
         accuracy.judge(plan, ready, parent, labelled, log, progress)
+        if plan.robustness:
+            robustness.judge(plan, ready, labelled, log, progress)
     result = Result(
         format_version=FORMAT_VERSION,
         time=began,

@@ -72,7 +72,7 @@ def _pace(where: Conditions) -> str:
     if not where.slowness:
         return ""
     calm = sum(one <= speed.LIMIT for one in where.slowness)
-    return f"{calm} of {len(where.slowness)} rounds; waited {where.waited_s:.0f} s for that"
+    return f"{calm} of {len(where.slowness)} turns; waited {where.waited_s:.0f} s for that"
 
 
 def _line(parts: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fer_bench import choosing, page_accuracy, page_conditions, page_tables
+from fer_bench import choosing, page_accuracy, page_conditions, page_robustness, page_tables
 from fer_bench.page_tables import Named
 from fer_bench.plots import bars, latency, pareto, stages
 from fer_bench.results import Ratio, Result
@@ -28,6 +28,7 @@ def make(result: Result) -> list[Section]:
         *_choosing(rows),
         *_latency(rows),
         *page_accuracy.make(result.data, rows),
+        *page_robustness.make(rows),
         *_starts(rows),
         *_operators(rows),
         *_loops(result),

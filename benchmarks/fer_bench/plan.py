@@ -36,6 +36,7 @@ class Plan:
         energy_seconds: Of a turn of each variant; 0 for no energy.
         seed: Of all that is drawn.
         quick: Whether it is cut short.
+        robustness: Whether accuracy is measured on corrupted faces too.
     """
 
     paths: tuple[Path, ...]
@@ -53,6 +54,7 @@ class Plan:
     energy_seconds: float
     seed: int
     quick: bool
+    robustness: bool = False
 
     @property
     def settings(self) -> Settings:

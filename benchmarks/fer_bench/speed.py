@@ -13,7 +13,7 @@ from statistics import median
 import numpy as np
 
 _REPEATS = 21
-_FEW = 11
+_FEW = 5
 # Fixed work that takes so much longer than at best tells of a neighbour, or of another frequency.
 LIMIT = 1.15
 _PAUSE_S = 0.25
@@ -36,10 +36,10 @@ def memory_us(repeats: int = _REPEATS) -> float:
 class Pace:
     """Waits, for a limited time, until the machine is as fast as it was at best.
 
-    So rounds of a measurement meet the same machine, in one run as in another. No sample is left out for it.
+    So turns of a measurement meet the same machine, in one run as in another. No sample is left out for it.
 
     Attributes:
-        slowness: Of each round: how many times as long as at best the fixed work took when it began.
+        slowness: Of each turn: how many times as long as at best the fixed work took when it began.
         waited_s: All together.
     """
 
@@ -53,7 +53,7 @@ class Pace:
         """Know nothing of the machine.
 
         Args:
-            patience_s: How long to wait, all rounds together.
+            patience_s: How long to wait, all turns together.
             work: Does the fixed work and gives what it took.
             sleep: Waits.
         """
@@ -68,7 +68,7 @@ class Pace:
         return tuple(self._slowness(times) for times in self._times)
 
     def settle(self) -> None:
-        """Wait before a round."""
+        """Wait before a turn."""
         times = self._look()
         while self._slowness(times) > LIMIT and self.waited_s < self._patience_s:
             self._sleep(_PAUSE_S)

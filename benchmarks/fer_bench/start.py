@@ -15,7 +15,7 @@ import msgspec
 
 from fer_bench.results import Start
 from fer_bench.scene import FACE, frame
-from fer_edge import interpreter
+from fer_edge import runtimes
 from fer_edge.classifier import Classifier
 from fer_edge.errors import FerError
 
@@ -123,7 +123,7 @@ def peak_bytes() -> int:
 
 def _main() -> None:
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
-    interpreter.find_runtime(task.runtime)
+    runtimes.find_runtime(task.runtime)
     load_ms = first_ms = 0.0
     if task.model is not None:
         gray = frame()

@@ -88,6 +88,30 @@ def ratio_apart(
     return Estimate(value=float(mine / other), low=float(low), high=float(high))
 
 
+def mean(values: Values, seed: int) -> Estimate:
+    """Give the mean of independent values, such as one a face, each of which is drawn by itself.
+
+    Args:
+        values: [N], N at least 1.
+        seed: Of the draws.
+    """
+    low, high = np.percentile(_draws(len(values), seed) @ values / len(values), _ENDS)
+    return Estimate(value=float(values.mean()), low=float(low), high=float(high))
+
+
+def ratio_of_means(ours: Values, theirs: Values, seed: int) -> Estimate:
+    """Give the ratio of two means over the same faces: what is drawn is drawn for both.
+
+    Args:
+        ours: [N], a value a face.
+        theirs: [N], of the same faces, the denominator; the interval of their mean lies above 0.
+        seed: Of the draws.
+    """
+    draws = _draws(len(ours), seed)
+    low, high = np.percentile((draws @ ours) / (draws @ theirs), _ENDS)
+    return Estimate(value=float(ours.mean() / theirs.mean()), low=float(low), high=float(high))
+
+
 def _verdict(low: float, high: float) -> Verdict:
     if high < 1 - MARGIN:
         return "faster"

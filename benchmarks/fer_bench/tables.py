@@ -7,6 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from fer_bench import tables_robustness
 from fer_bench.results import Estimate, Loops, Operator, Profile, Result, Row
 
 _BAR = 16
@@ -28,6 +29,8 @@ def text(result: Result, *, top: bool = False) -> str:
         _table(result.rows, lambda row: _latency(row, longest)),
         _table(result.rows, _cost),
         _table(result.rows, _judged) if result.data else "",
+        _table(result.rows, tables_robustness.cells),
+        tables_robustness.by_corruption(result.rows),
         *(_profiles(result.rows, top=top)),
         _loops(result.loops) if result.loops else "",
         conditions(result),
@@ -47,6 +50,8 @@ def markdown(result: Result, command: str) -> str:
         _table(result.rows, lambda row: _latency(row, None), "github"),
         _table(result.rows, _cost, "github"),
         _table(result.rows, _judged, "github") if result.data else "",
+        _table(result.rows, tables_robustness.cells, "github"),
+        tables_robustness.by_corruption(result.rows, "github"),
         _loops(result.loops, "github") if result.loops else "",
         "\n".join(f"- {row.title}: {failure}" for row in result.rows for failure in row.failures),
     ]
@@ -74,7 +79,7 @@ def _table(rows: Iterable[Row], cells: Callable[[Row], Cells], style: str = "sim
     if len(names) == 1:
         return ""
     table = [[_written(row.get(name)) for name in names] for row in found]
-    sides = ["left" if name in ("variant", "", "verdict") else "right" for name in names]
+    sides = ["left" if name in ("variant", "", "verdict", "most by") else "right" for name in names]
     return tabulate(table, headers=names, tablefmt=style, disable_numparse=True, colalign=sides)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fer_bench import operators
 from fer_bench.latency import Samples
-from fer_bench.results import Agreement, Cost, Judgement, Latency, Profile, Row, Start
+from fer_bench.results import Agreement, Cost, Judgement, Latency, Profile, Robustness, Row, Start
 from fer_edge import files
 from fer_edge.classifier import Classifier
 from fer_edge.errors import FerError, UsageError
@@ -38,6 +38,7 @@ class Variant:
         profile: By operator.
         judgement: On labelled faces.
         agreement: With the float parent.
+        robustness: On corrupted faces.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Variant:
     profile: Profile | None = None
     judgement: Judgement | None = None
     agreement: Agreement | None = None
+    robustness: Robustness | None = None
 
     @property
     def name(self) -> str:
@@ -93,6 +95,7 @@ class Variant:
             profile=self.profile,
             judgement=self.judgement,
             agreement=self.agreement,
+            robustness=self.robustness,
         )
 
     def _cost(self) -> Cost | None:

@@ -13,6 +13,7 @@ import click
 from fer_convert import showing
 from fer_convert.commands import options
 from fer_convert.commands.inspect import inspect
+from fer_convert.commands.recipe import recipe
 from fer_convert.foreign import Foreign, is_foreign
 from fer_convert.recipes import ENDS, MAX_DROP, RECIPES
 from fer_edge.command import FiniteRange, Group, unwinding_on_sigterm
@@ -39,6 +40,7 @@ def main() -> None:
 
 
 main.add_command(inspect)
+main.add_command(recipe)
 
 
 @main.command()
@@ -148,7 +150,7 @@ def _parent(source: RunFolder | Foreign, path: Path | None, size: int | None) ->
     from fer_convert import adopting, loading, parent
 
     if isinstance(source, RunFolder):
-        data = None if path is None else parent.run_data(source, path)
+        data = None if path is None else source.data(path)
         return parent.of_run(source, data, size), data
     loaded = loading.load(source.path)
     # Without leaks, no face is both calibrated and judged on.

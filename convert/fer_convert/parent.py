@@ -16,7 +16,7 @@ from fer_convert.calibration import Calibration
 from fer_edge import preprocessing
 from fer_edge.errors import FerError, UsageError
 from fer_edge.metadata import InputSpec, Origin
-from fer_train import datasets, pipeline
+from fer_train import pipeline
 from fer_train.datasets import Dataset, Split, defects
 from fer_train.keras_setup import keras
 from fer_train.run_folder import RunFolder
@@ -102,26 +102,6 @@ def of_run(run: RunFolder, data: Dataset | None = None, size: int | None = None)
         held_out=run.held_out(),
         split=info.accuracy.split,
     )
-
-
-def run_data(run: RunFolder, path: Path) -> Dataset:
-    """Read the data that a run was trained on, divided as it was then.
-
-    Raises:
-        UsageError: It is other data: the run's held-out faces would no longer be held out.
-        DataError: It cannot be read.
-    """
-    settings = run.info.settings
-    data = datasets.load(
-        path,
-        labels=settings.labels,
-        drop_duplicates=settings.drop_duplicates,
-        ferplus=settings.ferplus,
-        seed=settings.split_seed,
-    )
-    if data.fingerprint() != run.info.data.sha256:
-        raise UsageError(f"{data.name} is not the data that the run was trained on (its fingerprint differs)")
-    return data
 
 
 def answers(model: Any, split: Split, spec: InputSpec, path: Path) -> npt.NDArray[np.float32]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fer_convert.calibration import CalibrationInfo
 from fer_convert.flatbuffer import Tensors
-from fer_edge import evaluation
+from fer_edge import evaluation, reliability
 from fer_edge.evaluation import Paired
 from fer_edge.metadata import Accuracy, ModelMetadata, Origin
 
@@ -41,6 +41,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         float_recalls: By label, of the float parent.
         recalls: By label, of the written file.
         recall_changes: By label, points that the conversion gained; None where the split has no such face.
+        float_balanced_accuracy: Mean recall of the labels that occur, of the float parent, 0..1.
+        balanced_accuracy: The same of the written file.
+        float_calibration_error: Expected calibration error of the float parent, 15 bins (Guo et al. 2017), 0..1.
+        calibration_error: The same of the written file.
         ends: Type of the input and output, such as "int8".
         integer: Whether every tensor of the file holds integers.
         operators: Its operators by name, how often each occurs.
@@ -72,6 +76,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     float_recalls: dict[str, float | None]
     recalls: dict[str, float | None]
     recall_changes: dict[str, float | None]
+    float_balanced_accuracy: float
+    balanced_accuracy: float
+    float_calibration_error: float
+    calibration_error: float
     ends: str
     integer: bool
     operators: dict[str, int]
@@ -146,6 +154,10 @@ def compare(
         float_recalls=before,
         recalls=after,
         recall_changes={label: _points(before[label], after[label]) for label in metadata.labels},
+        float_balanced_accuracy=evaluation.balanced_accuracy(before),
+        balanced_accuracy=evaluation.balanced_accuracy(after),
+        float_calibration_error=reliability.calibration_error(reliability.bins(parent, truth)),
+        calibration_error=reliability.calibration_error(reliability.bins(child, truth)),
         minimum_runtime=metadata.minimum_runtime,
         **asdict(tensors),
         **msgspec.structs.asdict(steps),

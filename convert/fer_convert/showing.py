@@ -27,6 +27,8 @@ def as_table(converted: list[Converted]) -> str:
             "zero %": 100 * one.report.sparsity,
             "same label %": 100 * one.report.agreement,
             "accuracy %": 100 * one.report.accuracy.value,
+            "balanced %": 100 * one.report.balanced_accuracy,
+            "calibration error %": 100 * one.report.calibration_error,
             "points lost": one.report.drop,
             "(95 %)": f"{-100 * one.report.paired.high:.2f} to {-100 * one.report.paired.low:.2f}",
         }

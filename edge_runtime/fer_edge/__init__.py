@@ -11,6 +11,7 @@ Example:
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ __all__ = [
     "open_source",
     "shipped_model",
 ]
+
+# Pixels of a picture from a file, more than a camera of 32 megapixels has. A file of 100 KB can claim a billion. OpenCV
+# reads the variable when it is imported, and applies it before it takes memory for a picture.
+LARGEST_PICTURE = 1 << 25
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(LARGEST_PICTURE))
 
 # Where each is, imported when it is asked for: a command that needs one of them does not wait for all.
 _HOMES = {

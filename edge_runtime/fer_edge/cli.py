@@ -14,6 +14,8 @@ from fer_edge.command import Group
         "doctor": "fer_edge.commands.doctor:doctor",
         "models": "fer_edge.commands.models:models",
         "run": "fer_edge.commands.run:run",
+        "serve": "fer_edge.commands.serve:serve",
+        "service": "fer_edge.commands.service:service",
     },
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -16,6 +16,14 @@ CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 
 DEFAULT = "default"
 
+# Characters; what `fer-edge config init` writes has 11,000. `tomllib` takes time by the square of a key's length.
+_LONGEST = 1 << 16
+_LONGEST_LINE = 1 << 12
+# Of mistakes that are told, each with a guess at what was meant.
+_MOST_FINDINGS = 20
+# Characters of a wrong key or value that are told.
+_SHOWN = 80
+
 
 class ConfigurationError(UsageError):
     """Settings that cannot be meant.
@@ -71,11 +79,14 @@ def effective(given: Iterable[Given]) -> Effective:
         key = find(Settings, one.key)
         try:
             if key is None:
-                raise ValueError(f"{one.origin}: there is no key {one.key!r}{_nearest(one.key)}")
+                raise ValueError(f"{one.origin}: there is no key {_shown(one.key)}{_nearest(one.key)}")
             values[one.key] = _converted(key, one)
             origins[one.key] = one.origin
         except ValueError as error:
             findings.append(str(error))
+        if len(findings) == _MOST_FINDINGS:
+            findings.append("there may be more mistakes: mend these first")
+            break
     if findings:
         raise ConfigurationError(findings)
     nested: dict[str, Any] = {}
@@ -96,13 +107,19 @@ def from_text(text: str, origin: str) -> list[Given]:
         origin: Its name, for people.
 
     Raises:
-        ConfigurationError: It is no TOML, with the line.
+        ConfigurationError: It is no TOML, with the line, or longer than any configuration.
     """
     import tomllib  # most runs have no file
 
+    if len(text) > _LONGEST or max(map(len, text.splitlines()), default=0) > _LONGEST_LINE:
+        raise ConfigurationError(
+            [f"{origin}: longer than {_LONGEST:,} characters, or than {_LONGEST_LINE:,} in a line: no configuration is"]
+        )
     try:
         return list(_flat(tomllib.loads(text), Settings, origin))
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigurationError([f"{origin}: no TOML of ours: nested too deeply"]) from error
+    except ValueError as error:  # TOMLDecodeError is one; a number of thousands of digits is another
         raise ConfigurationError([f"{origin}: no TOML: {error}"]) from error
 
 
@@ -115,7 +132,7 @@ def from_file(path: Path) -> list[Given]:
     """
     from fer_edge import files
 
-    content = files.read_bytes(path, "configuration")
+    content = files.read_bytes(path, "configuration", largest=4 * _LONGEST)
     try:
         return from_text(content.decode(), str(path))
     except UnicodeDecodeError as error:
@@ -160,7 +177,7 @@ def _converted(key: Key, given: Given) -> Any:
         return msgspec.convert(value, key.type, strict=not given.is_text)
     except msgspec.ValidationError as error:
         raise ValueError(
-            f"{given.origin}: {key.name} = {given.value!r} cannot be: give {key.expected}, such as "
+            f"{given.origin}: {key.name} = {_shown(given.value)} cannot be: give {key.expected}, such as "
             f"{msgspec.json.encode(key.default).decode()}"
         ) from error
 
@@ -174,8 +191,19 @@ def _flat(table: Mapping[str, Any], kind: type[msgspec.Struct], origin: str, pre
             yield Given(f"{prefix}{name}", value, origin)
 
 
+def _shown(value: Any) -> str:
+    """Write what was given, shortened: a value may be a megabyte of text, or nested without end."""
+    import reprlib  # for mistakes only
+
+    shortened = reprlib.Repr()
+    shortened.maxstring = shortened.maxother = shortened.maxlong = _SHOWN
+    return shortened.repr(value)
+
+
 def _nearest(name: str) -> str:
     """Guess what was meant."""
+    if len(name) > _SHOWN:
+        return "; 'fer-edge config keys' lists all"
     import difflib  # for mistakes only
 
     known = [key.name for key in keys(Settings)]

@@ -4,6 +4,7 @@
     ├── UsageError          exit code 2: what was asked for cannot be meant
     ├── ModelError          the model file cannot be used
     ├── SourceError         the source of frames cannot be opened or read
+    │   └── CameraLostError exit code 69: a camera did not come back
     └── DataError           a data set cannot be read
 
 Every command turns a `FerError` into its message on stderr and its exit code (see `fer_edge.command`); any other
@@ -11,6 +12,8 @@ exception is a defect of ours and keeps its traceback.
 """
 
 from __future__ import annotations
+
+import os
 
 
 class FerError(Exception):
@@ -30,7 +33,19 @@ class ModelError(FerError):
 
 
 class SourceError(FerError):
-    """A camera, video or picture that cannot be opened or read."""
+    """A camera, video or picture that cannot be opened or read.
+
+    Attributes:
+        dropped: Frames that a camera gave since it was opened and that nobody took, up to its loss.
+    """
+
+    dropped = 0
+
+
+class CameraLostError(SourceError):
+    """A camera or stream that was lost and did not come back in time."""
+
+    exit_code = os.EX_UNAVAILABLE  # of sysexits.h, 69: a new process may have more luck
 
 
 class DataError(FerError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import comb, sqrt
 
 import msgspec
@@ -102,6 +102,11 @@ def recalls(
         name: float(np.mean(predicted[labels == number] == number)) if np.any(labels == number) else None
         for number, name in enumerate(names)
     }
+
+
+def balanced_accuracy(found: Mapping[str, float | None]) -> float:
+    """Give the mean recall of the classes that occur, 0..1; `found` is from `recalls`."""
+    return float(np.mean([recall for recall in found.values() if recall is not None]))
 
 
 def confusion(

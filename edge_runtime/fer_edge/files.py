@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from fer_edge.errors import FerError, UsageError
+
+# Bytes of a file that is read at once, unless its reader knows better.
+LARGEST = 64 << 20
 
 
 @contextmanager
@@ -60,20 +64,31 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def read_bytes(path: Path, what: str) -> bytes:
+def read_bytes(path: Path, what: str, *, largest: int = LARGEST) -> bytes:
     """Read a file, saying in one line why not.
 
     Args:
         path: The file.
         what: What the user takes it for, such as "model" or "image".
+        largest: Bytes that it may have; no more are read of what has no end, such as a device.
 
     Raises:
-        FerError: It is missing, a folder, unreadable or empty.
+        FerError: It is missing, a folder, unreadable, empty or too large.
     """
     try:
-        content = path.read_bytes()
+        # A pipe that nobody writes to is empty, and not waited for. (`Path.open` takes no opener.)
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            os.set_blocking(file.fileno(), True)
+            told = os.fstat(file.fileno())
+            # What is no file, such as a pipe, tells no size; a whole one is read fastest where no limit is named.
+            limit = -1 if stat.S_ISREG(told.st_mode) else largest + 1
+            content = file.read(limit) if told.st_size <= largest else b""
+            if max(told.st_size, len(content)) > largest:
+                raise FerError(f"{what} {path} is larger than {largest:,} bytes, which none of its kind is")
     except OSError as error:
         raise FerError(f"cannot read {what} {path}: {error.strerror or error}") from error
+    except ValueError as error:  # a name that no file can have
+        raise FerError(f"cannot read {what} {str(path)!r}: {error}") from error
     if not content:
         raise FerError(f"{what} {path} is empty")
     return content

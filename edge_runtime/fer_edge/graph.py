@@ -98,11 +98,16 @@ class Graph:
         """
         if node.name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
             return 0
-        weights = self.tensors[node.inputs[1]].shape
+        # A damaged file may name no weights, or weights of no size.
+        constant = self.tensors.get(node.inputs[1]) if len(node.inputs) > 1 else None
+        made = self.tensors.get(node.outputs[0]) if node.outputs else None
+        if constant is None or made is None or 0 in constant.shape or not constant.shape:
+            return 0
+        weights = constant.shape
         # An output element is a sum over the weights of its channel: the last axis of a depthwise kernel, the first of
         # the others.
         channels = weights[-1] if node.name == "DEPTHWISE_CONV_2D" else weights[0]
-        return self.tensors[node.outputs[0]].size * (math.prod(weights) // channels)
+        return made.size * (math.prod(weights) // channels)
 
 
 def fed(steps: Sequence[Step], inputs: Iterable[int]) -> frozenset[int]:
@@ -137,7 +142,7 @@ def arena_bytes(
     running, alive, largest = fed(steps, inputs), set(map(int, inputs)), 0
     for position, step in enumerate(steps):
         if position in running:
-            alive.update(map(int, step.outputs))
+            alive.update(index for index in map(int, step.outputs) if index >= 0)
         largest = max(largest, sum(map(size, alive)))
         alive = {index for index in alive if last.get(index, position) > position}
     return largest

@@ -7,12 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer_edge import files
+from fer_edge import LARGEST_PICTURE, files
 from fer_edge.errors import SourceError
 from fer_edge.preprocessing import Pixels
 
 # What OpenCV's wheels decode on every platform that we run on.
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+# How files of these kinds begin. OpenCV goes by the content and has decoders for a dozen more, less used and tested.
+_BEGINNINGS = (b"BM", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"RIFF")
 
 
 def read_color(path: Path) -> Pixels:
@@ -20,7 +22,7 @@ def read_color(path: Path) -> Pixels:
 
     Raises:
         FerError: The file cannot be read.
-        SourceError: It is no picture that OpenCV decodes.
+        SourceError: It is no picture of the kinds in `SUFFIXES`, or has more than `fer_edge.LARGEST_PICTURE` pixels.
     """
     return _decode(path, cv2.IMREAD_COLOR)
 
@@ -30,12 +32,32 @@ def read_gray(path: Path) -> Pixels:
     return _decode(path, cv2.IMREAD_GRAYSCALE)
 
 
-def _decode(path: Path, mode: int) -> Pixels:
-    content = files.read_bytes(path, "image")
-    try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
-    except cv2.error as error:  # such as more pixels than OpenCV's own limit
-        raise SourceError(f"{path} cannot be decoded: {error.err or error}") from error
+def decode(content: bytes, name: object, mode: int = cv2.IMREAD_COLOR) -> Pixels:
+    """Decode a picture.
+
+    Args:
+        content: Of a file.
+        name: Its name, for people.
+        mode: `cv2.IMREAD_COLOR` or `cv2.IMREAD_GRAYSCALE`.
+
+    Raises:
+        SourceError: It is no picture of the kinds in `SUFFIXES`, or has more than `fer_edge.LARGEST_PICTURE` pixels.
+    """
+    image = None
+    if content.startswith(_BEGINNINGS):
+        try:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
+        except cv2.error as error:
+            # OpenCV refuses what its header says is too large before it takes memory for it.
+            if "CV_IO_MAX_IMAGE" in str(error.err):
+                raise SourceError(f"{name} has more than {LARGEST_PICTURE:,} pixels: make it smaller") from error
+            raise SourceError(f"{name} cannot be decoded: {error.err or error}") from error
+        except MemoryError as error:
+            raise SourceError(f"{name} cannot be decoded: memory is short") from error
     if image is None:
-        raise SourceError(f"{path} is not an image that can be decoded, or is cut off")
+        raise SourceError(f"{name} is not an image that can be decoded, or is cut off")
     return np.asarray(image, np.uint8)
+
+
+def _decode(path: Path, mode: int) -> Pixels:
+    return decode(files.read_bytes(path, "image"), path, mode)

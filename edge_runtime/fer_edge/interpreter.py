@@ -1,74 +1,27 @@
-"""One adapter over the TFLite interpreters; the only module that imports any of them.
+"""One adapter over the TFLite interpreters, which `runtimes` finds.
 
-Tried in this order: LiteRT (`ai_edge_litert`), its predecessor `tflite_runtime`, and the copy inside TensorFlow. What
-differs between them (names, threads, quantised tensors, error texts) ends here.
+What differs between them (names, threads, quantised tensors, error texts) ends here.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from fer_edge import releases
-from fer_edge.errors import FerError, ModelError, UsageError
+from fer_edge.errors import FerError, ModelError
 from fer_edge.quiet import native_stderr_hidden
+from fer_edge.runtimes import Runtime, find_runtime
 from fer_edge.tensors import Tensor
 
 if TYPE_CHECKING:
     from fer_edge.graph import Graph, Node
-
-
-class Runtime(msgspec.Struct, frozen=True):
-    """An interpreter package.
-
-    Attributes:
-        name: As in `--runtime`.
-        module: The module that holds its `Interpreter`.
-        distribution: The package's name for pip, which also tells its version.
-    """
-
-    name: str
-    module: str
-    distribution: str
-
-    @property
-    def version(self) -> str:
-        """Version of the installed package. Raises `importlib.metadata.PackageNotFoundError` where it is absent."""
-        from importlib import metadata  # costs a start as much as the model's loading, and is seldom asked
-
-        return metadata.version(self.distribution)
-
-    @property
-    def release(self) -> str | None:
-        """The newest TFLite release, by TensorFlow's numbers, whose operators the installed package has in full.
-
-        None where the package is there under another name than its usual one, and so does not tell its version. How
-        LiteRT's own numbers are turned into TensorFlow's is told in `fer_edge.releases`.
-        """
-        try:
-            version = self.version
-        except ModuleNotFoundError:  # PackageNotFoundError is one
-            return None
-        return releases.of_litert(version) if self.name == "litert" else version
-
-    def load(self) -> ModuleType:
-        """Import the module that holds the package's `Interpreter`. Raises `ImportError`."""
-        return importlib.import_module(self.module)
-
-
-RUNTIMES = (
-    Runtime("litert", "ai_edge_litert.interpreter", "ai-edge-litert"),
-    Runtime("tflite-runtime", "tflite_runtime.interpreter", "tflite-runtime"),
-    Runtime("tensorflow", "tensorflow.lite.python.interpreter", "tensorflow"),
-)
 
 
 def default_threads() -> int:
@@ -77,34 +30,6 @@ def default_threads() -> int:
     An interpreter with more threads than free cores collapses to a fraction of its speed.
     """
     return max(1, min(4, len(os.sched_getaffinity(0)) - 1))
-
-
-def find_runtime(name: str | None = None) -> tuple[Runtime, ModuleType]:
-    """Give the first interpreter that imports.
-
-    Args:
-        name: Only this one of `RUNTIMES`.
-
-    Returns:
-        The runtime and its module.
-
-    Raises:
-        UsageError: The name is not known.
-        FerError: None can be imported.
-    """
-    wanted = [runtime for runtime in RUNTIMES if name in (None, runtime.name)]
-    if not wanted:
-        raise UsageError(f"no runtime is called {name!r}; there are {', '.join(r.name for r in RUNTIMES)}")
-    failures = []
-    for runtime in wanted:
-        try:
-            return runtime, runtime.load()
-        except ImportError as error:
-            failures.append(f"{runtime.name}: {error}")
-    raise FerError(
-        f"no TFLite interpreter can be imported ({'; '.join(failures)}): "
-        f"install one, such as 'pip install {wanted[0].distribution}'"
-    )
 
 
 def _check_age(runtime: Runtime, minimum: str) -> None:
@@ -203,9 +128,15 @@ class Interpreter:
 
         Returns:
             A copy of the output, `output.shape` and `output.dtype`.
+
+        Raises:
+            ModelError: The model cannot be run, which for some damage shows only here.
         """
         self._interpreter.set_tensor(self.input.index, stored)
-        self._invoke()
+        try:
+            self._invoke()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{self.runtime.name} cannot run the model: {' '.join(str(error).split())}") from error
         result: npt.NDArray[Any] = self._interpreter.get_tensor(self.output.index)
         return result
 

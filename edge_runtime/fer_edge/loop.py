@@ -14,7 +14,7 @@ from fer_edge.sinks import Writer
 from fer_edge.smoothing import Smoother
 from fer_edge.summary import Summary
 from fer_edge.tracker import Tracker
-from fer_edge.types import Face, Frame, Result, StageTimes, Track
+from fer_edge.types import BoardState, Face, Frame, Result, StageTimes, Track
 
 if TYPE_CHECKING:  # importing it takes as long as the first search
     from fer_edge.classifier import Classifier
@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # importing it takes as long as the first search
 
 class Loop:
     """Turns frames into results, one at a time.
+
+    Attributes:
+        board: How the board is, for the results.
 
     Example:
         >>> loop = Loop(open_detector("haar"), Classifier.load(shipped_model()))
@@ -47,9 +50,29 @@ class Loop:
             background: See `Tracker`.
         """
         self._classifier = classifier
+        self.board: BoardState | None = None
         self.settings = settings or LoopSettings()
         self.tracker = Tracker(detector, self.settings.tracker, background)
         self.smoother = Smoother(self.settings.smoothing_s)
+
+    def renew(
+        self,
+        classifier: Classifier,
+        settings: LoopSettings,
+        detector: Detector | None = None,
+        background: BackgroundSearch | None = None,
+    ) -> None:
+        """Go on with other stages from the next frame on; faces keep their numbers.
+
+        Args:
+            classifier: See above.
+            settings: See above.
+            detector: None for the same as before.
+            background: The same.
+        """
+        self._classifier, self.settings = classifier, settings
+        self.tracker.renew(settings.tracker, detector, background)
+        self.smoother = Smoother(settings.smoothing_s)
 
     def process(self, frame: Frame) -> Result:
         """Find, follow and classify all faces of a frame."""
@@ -75,6 +98,7 @@ class Loop:
                 classify=(done - found) / 1e6,
                 total=frame.capture_ms + (done - taken) / 1e6,
             ),
+            board=self.board,
         )
 
     def _face(self, frame: Frame, track: Track, classifier: Classifier) -> Face:
@@ -96,6 +120,7 @@ def run(
     *,
     limit: int | None = None,
     stop: threading.Event | None = None,
+    between: Callable[[Result], object] = lambda _: None,
 ) -> None:
     """Run the loop until the frames end, the limit is reached or `stop` is set.
 
@@ -106,6 +131,7 @@ def run(
         summary: Counts each result; complete even where this raises.
         limit: Frames to process at most.
         stop: Ends the loop after the frame at hand.
+        between: Called after each frame, when its result is out.
 
     Raises:
         FerError: The source or a sink fails.
@@ -120,5 +146,6 @@ def run(
             summary.add(result)
             for sink in sinks:
                 sink.write(result, frame)
+            between(result)
             if number == limit:
                 return

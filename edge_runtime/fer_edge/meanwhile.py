@@ -31,6 +31,11 @@ class Meanwhile(Generic[_Found]):
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
+    @property
+    def done(self) -> bool:
+        """Whether `result` would not wait."""
+        return not self._thread.is_alive()
+
     def result(self) -> _Found:
         """Wait, and give what the work gave.
 

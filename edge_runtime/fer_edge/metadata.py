@@ -9,6 +9,7 @@ weights, and may crash on damaged structure. This module is the only one that re
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -18,14 +19,9 @@ import msgspec
 from msgspec import Meta
 
 from fer_edge import files
+from fer_edge.digest import sha256
 from fer_edge.errors import FerError, ModelError
 from fer_edge.self_test import SelfTest
-
-try:
-    # All of hashlib takes a start longer than this hash does.
-    from _hashlib import openssl_sha256 as sha256
-except ImportError:
-    from hashlib import sha256
 
 # 2 brought the self-test; a file of version 1 has none.
 FORMAT_VERSION = 2
@@ -34,6 +30,12 @@ LABELS_NAME = "labels.txt"
 CHECKSUM_NAME = "model.sha256"
 _FLATBUFFER_IDENTIFIER = b"TFL3"
 _LARGEST_MEMBER = 1 << 20
+# The float weights of ResNet101V2, the largest architecture that we train, are 170 MB.
+_LARGEST_FILE = 256 << 20
+# The list of an archive's members; ours takes 170 bytes.
+_LARGEST_LIST = 1 << 16
+_END = struct.Struct("<4s4H2LH")
+_END_MARK, _END_64_MARK = b"PK\5\6", b"PK\6\7"
 
 Side = Annotated[int, Meta(ge=8, le=1024)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -197,10 +199,11 @@ def read_model(path: Path) -> tuple[bytes, ModelMetadata]:
         FerError: The file cannot be read.
         ModelError: It is not a TFLite file, is truncated, or carries no description that we understand.
     """
-    content = files.read_bytes(path, "model")
+    content = files.read_bytes(path, "model", largest=_LARGEST_FILE)
     if content[4:8] != _FLATBUFFER_IDENTIFIER:
         raise ModelError(f"{path} is not a TFLite model (no {_FLATBUFFER_IDENTIFIER.decode()} mark at byte 4)")
     try:
+        _check_list(path, content)
         with zipfile.ZipFile(io.BytesIO(content)) as members:
             metadata = _decode(path, _member(path, members, METADATA_NAME))
             labels = _member(path, members, LABELS_NAME)
@@ -211,7 +214,7 @@ def read_model(path: Path) -> tuple[bytes, ModelMetadata]:
             checksum = _member(path, members, CHECKSUM_NAME)
             # No copy: to touch as much fresh memory takes longer than to read the file.
             flatbuffer = memoryview(content)[: min(member.header_offset for member in members.infolist())]
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OverflowError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, OverflowError) as error:
         raise ModelError(
             f"{path} carries no {METADATA_NAME}: it was not written by fer-convert, or its end is cut off; "
             "make a model that has it with 'fer-convert RUN --int8', or copy the file again"
@@ -226,11 +229,29 @@ def read_model(path: Path) -> tuple[bytes, ModelMetadata]:
     return content, metadata
 
 
+def _check_list(path: Path, content: bytes) -> None:
+    """Refuse a list of millions of members before `zipfile` reads all of it."""
+    tail = content[-_END.size - 0xFFFF :]
+    # Without a comment, as ours, it is the last that there is; else `zipfile` looks for the last mark.
+    ends = len(tail) - _END.size if tail[-_END.size :].startswith(_END_MARK) and tail[-2:] == b"\0\0" else -1
+    ends = ends if ends >= 0 else tail.rfind(_END_MARK)
+    if ends < 0 or len(tail) - ends < _END.size:
+        raise zipfile.BadZipFile("no end of an archive")
+    size = _END.unpack_from(tail, ends)[5]
+    # For archives of more than 4 GiB there is a second end in front of the first.
+    if size > _LARGEST_LIST or _END_64_MARK in tail[max(0, ends - 20) : ends]:
+        raise ModelError(f"{path}: the list of what it carries is longer than any of ours")
+
+
 def _member(path: Path, members: zipfile.ZipFile, name: str) -> bytes:
     try:
         info = members.getinfo(name)
     except KeyError:
         raise KeyError(name) from None
+    if sum(one.filename == name for one in members.infolist()) > 1:
+        raise ModelError(f"{path} carries {name} more than once; convert the run again")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ModelError(f"{path}: {name} is compressed by another method than any of ours")
     if info.file_size > _LARGEST_MEMBER:
         raise ModelError(f"{path}: {name} is {info.file_size} bytes, more than any of ours")
     with members.open(info) as member:

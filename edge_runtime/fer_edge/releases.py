@@ -3,7 +3,7 @@
 A model needs the release that brought its newest operator. `tflite-runtime` and TensorFlow carry the number of their
 release. LiteRT counts for itself, and is built from TensorFlow's development branch: LiteRT 2.3.0 calls the TensorFlow
 inside it 2.22.0-dev. What was branched off before, here 2.21, it has in full; of 2.22 only a part. So each LiteRT
-stands for the release before the one that it names.
+stands for the release before the one that it names, and so does a nightly build of TensorFlow.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ def numbers(release: str) -> tuple[int, ...]:
 def of_litert(version: str) -> str:
     """Give the newest TFLite release that a LiteRT has in full; a LiteRT newer than this module counts as its last."""
     return next(release for first, release in _LITERT if numbers(version) >= first)
+
+
+def of_tensorflow(version: str) -> str:
+    """Give the newest TFLite release that a TensorFlow has in full; a nightly has a part of its own."""
+    first, *rest = numbers(version) or (0,)
+    return f"{first}.{rest[0] - 1}.0" if "dev" in version and rest and rest[0] else version
 
 
 def older(first: str, second: str) -> bool:

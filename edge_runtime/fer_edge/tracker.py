@@ -84,6 +84,14 @@ class Tracker:
         self._now = 0.0
         self._shape: tuple[int, ...] = ()
 
+    def renew(
+        self, settings: TrackerSettings, detector: Detector | None = None, background: BackgroundSearch | None = None
+    ) -> None:
+        """Go on with other settings, and with another detector and search beside it where they are given."""
+        self.settings = settings
+        self.detector = detector or self.detector
+        self.background = background or self.background
+
     def update(self, gray: Pixels, at_s: float | None) -> tuple[Track, ...]:
         """Find the faces of the next frame.
 

@@ -109,6 +109,20 @@ class StageTimes(msgspec.Struct, frozen=True):
     total: float
 
 
+class BoardState(msgspec.Struct, frozen=True):
+    """How the board is.
+
+    Attributes:
+        temperature: Of the processor, degrees Celsius; None where the board does not tell.
+        throttled: See `Board.throttled`; None where the board does not tell.
+        rate: Frames a second at most, for it is hot; None for all.
+    """
+
+    temperature: float | None
+    throttled: tuple[str, ...] | None
+    rate: float | None = None
+
+
 class Result(msgspec.Struct, frozen=True):
     """What the loop says of one frame.
 
@@ -120,6 +134,7 @@ class Result(msgspec.Struct, frozen=True):
         dropped: Frames of the source overwritten so far.
         faces: All faces, by track number.
         ms: What the stages cost.
+        board: How the board is; None where that is not known.
     """
 
     frame: int
@@ -129,3 +144,4 @@ class Result(msgspec.Struct, frozen=True):
     dropped: int
     faces: tuple[Face, ...]
     ms: StageTimes
+    board: BoardState | None = None

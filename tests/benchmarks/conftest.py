@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from fer_bench import results, statistics
+from fer_bench import loops, results, statistics
 from fer_bench.results import Conditions, Cost, Data, Judgement, Latency, Result, Row, Settings, Start, State
 from fer_edge import evaluation
+from fer_edge.box import Box
+from fer_edge.classifier import Classifier
+from loop_stand_ins import FACE, NAMES, use
 
 LABELS = ("angry", "happy")
 
@@ -117,3 +123,54 @@ def make_result() -> Callable[..., Result]:
         )
 
     return make
+
+
+@pytest.fixture(scope="module")
+def classifier(model_path: Path) -> Classifier:
+    return Classifier.load(model_path, threads=1)
+
+
+@pytest.fixture
+def measure(classifier: Classifier) -> Callable[..., results.Loops]:
+    """Give a function that measures the loops on a source."""
+
+    def run(
+        source: Path | str, frames: int, *, seconds: float = 0, seed: int = 1, step: Callable[[int], None] | None = None
+    ) -> results.Loops:
+        steps: list[int] = []
+        found = loops.measure(
+            str(source), classifier, "mine", frames=frames, seconds=seconds, seed=seed, step=step or steps.append
+        )
+        assert step or sum(steps) == frames
+        return found
+
+    return run
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """Give a small one of nothing."""
+    path = tmp_path / "noise.png"
+    cv2.imwrite(str(path), np.random.default_rng(1).integers(0, 256, (120, 160, 3), np.uint8))
+    return path
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let three detectors that find one face search in place of the real ones, and keep who did."""
+    calls: list[str] = []
+
+    class Fast:
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def detect(self, gray: npt.NDArray[np.uint8]) -> list[Box]:
+            assert gray.ndim == 2
+            calls.append(self._name)
+            return [FACE]
+
+        def follow(self, gray: npt.NDArray[np.uint8], box: Box) -> Box | None:
+            return max(self.detect(gray), key=box.overlap)
+
+    use(monkeypatch, *map(Fast, NAMES))
+    return calls

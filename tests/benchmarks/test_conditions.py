@@ -19,7 +19,7 @@ from fer_bench import conditions
 from fer_bench.conditions import Load, Watch, judge
 from fer_bench.results import Conditions, State
 from fer_edge.board import Board
-from fer_edge.interpreter import RUNTIMES
+from fer_edge.runtimes import RUNTIMES
 
 CALM = State(temperature=50.0, throttled=(), megahertz=(1500.0,) * 4, governor="ondemand")
 SILENT = State(temperature=None, throttled=None, megahertz=None, governor=None)

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,77 +18,9 @@ from fer_edge.classifier import Classifier
 from fer_edge.errors import FerError, SourceError, UsageError
 from fer_edge.images import read_color, read_gray
 from fer_edge.loop import Loop
-from fer_edge.sources import open_source, v4l2
-from fer_edge.sources._latest import Shot, newest_frames
-from fer_edge.sources.image import ImageSource
+from fer_edge.sources import open_source
 from fer_edge.types import Frame
-
-LONG_S = 30.0
-FACE = Box(20, 20, 60, 60)
-NAMES = ("fer-edge", "full-frame", "naive")
-
-
-@pytest.fixture(scope="module")
-def classifier(model_path: Path) -> Classifier:
-    return Classifier.load(model_path, threads=1)
-
-
-@pytest.fixture
-def measure(classifier: Classifier) -> Callable[..., results.Loops]:
-    def run(
-        source: Path | str, frames: int, *, seconds: float = 0, seed: int = 1, step: Callable[[int], None] | None = None
-    ) -> results.Loops:
-        steps: list[int] = []
-        found = loops.measure(
-            str(source), classifier, "mine", frames=frames, seconds=seconds, seed=seed, step=step or steps.append
-        )
-        assert step or sum(steps) == frames
-        return found
-
-    return run
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    """Give a small one of nothing."""
-    path = tmp_path / "noise.png"
-    cv2.imwrite(str(path), np.random.default_rng(1).integers(0, 256, (120, 160, 3), np.uint8))
-    return path
-
-
-@pytest.fixture
-def fast(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let three detectors that find one face search in place of the real ones, and keep who did."""
-    calls: list[str] = []
-
-    class Fast:
-        def __init__(self, name: str) -> None:
-            self._name = name
-
-        def detect(self, gray: npt.NDArray[np.uint8]) -> list[Box]:
-            assert gray.ndim == 2
-            calls.append(self._name)
-            return [FACE]
-
-        def follow(self, gray: npt.NDArray[np.uint8], box: Box) -> Box | None:
-            return max(self.detect(gray), key=box.overlap)
-
-    use(monkeypatch, *map(Fast, NAMES))
-    return calls
-
-
-def use(monkeypatch: pytest.MonkeyPatch, *detectors: Any) -> None:
-    """Put detectors into the loops."""
-    made = loops._loops
-
-    def with_others(classifier: Classifier, naive: Classifier, background: Any) -> Any:
-        del background
-        measured = made(classifier, naive, None)
-        for one, detector in zip(measured, detectors, strict=True):
-            one.loop.tracker.detector = detector
-        return measured
-
-    monkeypatch.setattr(loops, "_loops", with_others)
+from loop_stand_ins import NAMES, naive_boxes, use
 
 
 def test_the_demo(measure: Callable[..., results.Loops]) -> None:
@@ -148,13 +78,6 @@ def test_the_naive_loop_may_have_a_model_of_its_own(
     found = loops.measure(str(picture), classifier, "mine", other, frames=4, seconds=0, seed=1, step=lambda _: None)
     assert len(asked) == 1 + 4
     assert other.metadata.name in found.loops[2].what
-
-
-def naive_boxes(image: npt.NDArray[np.uint8]) -> list[Box]:
-    """Search as the notebooks do, in their own few lines."""
-    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")  # type: ignore[attr-defined]
-    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    return [Box(*map(int, box)) for box in cascade.detectMultiScale(gray, 1.1, 5, minSize=(60, 60))]
 
 
 @pytest.mark.parametrize("name", ["skimage_astronaut.png", "pyfeat_multi_face.jpg", "no_face_cat.jpg"])
@@ -365,183 +288,3 @@ def test_sources_that_are_none(
     with pytest.raises(kind) as caught:
         measure(source.format(folder=folder, text=text, photo=photo), 1)
     assert message in str(caught.value)
-
-
-class ScriptedCamera:
-    """A camera of 640 x 480 that takes as many pictures as it is told, whose age tells by whom."""
-
-    live = True
-    name = "/dev/video0"
-
-    def __init__(self) -> None:
-        self.gray = np.zeros((480, 640), np.uint8)
-        self.skipped: list[str] = []
-        self._changed = threading.Condition()
-        self._script = [0]
-        self._given = 1
-        self._asked = 0
-        self._closed = False
-        self._age_s = 0
-
-    def __enter__(self) -> ScriptedCamera:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def __iter__(self) -> Iterator[Frame]:
-        return newest_frames(self.name, self._shot, threading.Event(), LONG_S)
-
-    def stop(self) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    def wait(self) -> None:
-        """Block until a picture is to be taken."""
-        with self._changed:
-            self._asked += 1
-            self._changed.notify_all()
-            assert self._changed.wait_for(lambda: self._script or self._closed, LONG_S)
-            self._age_s = self._script.pop(0) if self._script else 0
-
-    def _shot(self) -> Shot:
-        self.wait()
-        return Shot(self.gray.copy(), time.monotonic_ns() - self._age_s * 10**9, 0.1)
-
-    def shoot(self, pictures: int, age_s: int) -> None:
-        """Take pictures, and wait for the last one to be in the slot."""
-        with self._changed:
-            self._script += [age_s] * pictures
-            self._given += pictures
-            self._changed.notify_all()
-            # It asks for another one when it has put the one before there.
-            assert self._changed.wait_for(lambda: self._asked > self._given, LONG_S)
-
-
-@pytest.fixture
-def camera(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCamera]:
-    scripted = ScriptedCamera()
-    monkeypatch.setattr(v4l2, "create", lambda place, stop, settings: scripted)
-    yield scripted
-    scripted.stop()
-
-
-def test_drops_and_ages_of_a_live_source_are_told_by_loop(
-    camera: ScriptedCamera, measure: Callable[..., results.Loops], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Slow:
-        """As slow as it takes the camera to take so many pictures."""
-
-        def __init__(self, pictures: int, age_s: int) -> None:
-            self._pictures, self._age_s = pictures, age_s
-
-        def detect(self, _gray: npt.NDArray[np.uint8]) -> list[Box]:
-            camera.shoot(self._pictures, self._age_s)
-            return [FACE]
-
-        def follow(self, gray: npt.NDArray[np.uint8], box: Box) -> Box | None:
-            return max(self.detect(gray), key=box.overlap)
-
-    use(monkeypatch, Slow(1, 0), Slow(3, 1000), Slow(6, 5000))
-    monkeypatch.setattr(loops, "_TURN_S", 0.0)
-    found = measure("0", 7)
-    assert found.size == (640, 480)
-    # A turn of no time has one frame, and before it one that does not count, for it waited for another loop: its drops
-    # are those of the loop whose turn it is.
-    assert [(loop.frames, loop.faces, loop.dropped) for loop in found.loops] == [
-        (7, 7, 0),
-        (7, 7, 7 * 2 * 2),
-        (7, 7, 7 * 2 * 5),
-    ]
-    for loop, age_s in zip(found.loops, (0, 1000, 5000), strict=True):
-        for age_ms in (loop.stages["age"].p50, loop.stages["age"].maximum):
-            assert 1000 * age_s < age_ms < 1000 * (age_s + 500)
-
-
-def test_the_loops_take_turns_on_a_live_source(
-    camera: ScriptedCamera, measure: Callable[..., results.Loops], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[str] = []
-
-    class Caller:
-        def __init__(self, name: str) -> None:
-            self._name = name
-
-        def detect(self, _gray: npt.NDArray[np.uint8]) -> list[Box]:
-            calls.append(self._name)
-            camera.shoot(1, 0)
-            return []
-
-    use(monkeypatch, *map(Caller, NAMES))
-    monkeypatch.setattr(loops, "_TURN_S", 3.0)
-    found = measure("0", 12)
-    # Each of five turns has its share of the frames.
-    turns = [name for number, name in enumerate(calls[3:]) if number == 0 or name != calls[3:][number - 1]]
-    assert calls[:3] == list(NAMES)
-    assert 3 * 5 - 4 <= len(turns) <= 3 * 5
-    assert [loop.frames for loop in found.loops] == [5 * 3] * 3
-    # The warm-up and the first of each turn do not count.
-    assert len(calls) == 3 * (1 + 5 * (1 + 3))
-
-
-def test_the_real_loops_on_a_live_source(
-    camera: ScriptedCamera,
-    shared_data: Callable[[str], Path],
-    measure: Callable[..., results.Loops],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    portrait = read_gray(shared_data("photos/skimage_astronaut.png"))
-    camera.gray = np.zeros((480, 640), np.uint8)
-    camera.gray[:, :512] = portrait[:480]
-    monkeypatch.setattr(loops, "_TURN_S", 0.0)
-
-    def free() -> None:
-        time.sleep(0.005)
-
-    monkeypatch.setattr(camera, "wait", free)
-    found = measure("0", 5)
-    for loop in found.loops:
-        assert (loop.frames, loop.stages["age"].p50 > loop.stages["detect"].p50) == (5, True)
-        assert loop.faces >= loop.frames
-    # Its search takes far longer than the camera from one picture to the next.
-    assert found.loops[2].dropped > 0
-    seen = np.asarray(cv2.cvtColor(camera.gray, cv2.COLOR_GRAY2BGR), np.uint8)
-    assert found.loops[2].faces == 5 * len(naive_boxes(seen))
-
-
-def test_a_camera_that_fails_is_told_and_released(
-    camera: ScriptedCamera, measure: Callable[..., results.Loops], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def gone() -> None:
-        raise RuntimeError("the cable is out")
-
-    monkeypatch.setattr(camera, "wait", gone)
-    with pytest.raises(SourceError, match=r"^/dev/video0 failed: the cable is out$"):
-        measure("0", 1)
-    assert camera._closed
-
-
-def test_a_camera_is_released_where_a_loop_fails(
-    camera: ScriptedCamera, measure: Callable[..., results.Loops], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Broken:
-        def detect(self, _gray: npt.NDArray[np.uint8]) -> list[Box]:
-            raise FerError("broken")
-
-    use(monkeypatch, Broken(), Broken(), Broken())
-    with pytest.raises(FerError, match=r"^broken$") as caught:
-        measure("0", 1)
-    # Even while somebody holds the error, and so the frames.
-    assert caught.tb is not None
-    assert camera._closed
-
-
-def test_a_live_source_that_ends_is_told(
-    fast: list[str], measure: Callable[..., results.Loops], picture: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ImageSource, "live", True)
-    frame = Frame(0, "noise.png", np.zeros((99, 99), np.uint8), 0, datetime.now(UTC), 0.0)
-    monkeypatch.setattr(ImageSource, "__iter__", lambda self: iter([frame] * 4))
-    with pytest.raises(SourceError, match=r"noise.png ended before the loops were measured$"):
-        measure(picture, 1)

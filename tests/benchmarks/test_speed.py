@@ -40,7 +40,7 @@ def test_patience_ends_and_the_result_is_not_valid() -> None:
     assert sum(slept) == 1.0
     assert mine.slowness == (1.0, 1.5, 1.5, 1.5)
     (problem,) = uneven(mine)
-    assert problem.startswith("in 3 of 4 rounds fixed work took 1.50 times as long as at best: ")
+    assert problem.startswith("in 3 of 4 turns fixed work took 1.50 times as long as at best: ")
 
 
 def test_what_was_fast_is_seen_later_too() -> None:
@@ -50,7 +50,7 @@ def test_what_was_fast_is_seen_later_too() -> None:
     assert mine.slowness == (1.5, 1.0)
 
 
-def test_a_few_slow_rounds_are_no_matter() -> None:
+def test_a_few_slow_turns_are_no_matter() -> None:
     mine, _ = pace([(100.0, 600.0)] * 8 + [(200.0, 600.0)] * 2, patience_s=0.0)
     for _ in range(10):
         mine.settle()

@@ -68,7 +68,7 @@ def test_more_come_from_the_data(small: Path, mini_csv: Path, the_error: Callabl
         f"{small} kept 70 faces to calibrate with: for 140 give its data with --data",
     )
     run = RunFolder(small)
-    data = parent.run_data(run, mini_csv)
+    data = run.data(mini_csv)
     drawn = parent.of_run(run, data, 140).calibration
     assert drawn.info.counts == dict.fromkeys(EXPRESSIONS, 20)
     assert pixels(drawn.faces) <= pixels(data.split("train"))

@@ -39,6 +39,7 @@ def answers(model: bytes) -> list[np.ndarray]:
     return rows
 
 
+@pytest.mark.slow
 def test_it_says_the_same_in_fewer_bytes(as_converted: bytes) -> None:
     small = compact(as_converted)
     assert len(small) < 0.95 * len(as_converted)
@@ -48,6 +49,7 @@ def test_it_says_the_same_in_fewer_bytes(as_converted: bytes) -> None:
     assert flatbuffer.minimum_runtime(small) == flatbuffer.minimum_runtime(as_converted)
 
 
+@pytest.mark.slow
 def test_equal_files_give_equal_bytes(as_converted: bytes) -> None:
     small = compact(as_converted)
     assert compact(as_converted) == small

@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 
 from fer_convert import converter
 from fer_convert.cli import main
-from fer_edge import evaluation, preprocessing
+from fer_edge import evaluation, preprocessing, reliability
 from fer_edge.classifier import Classifier
 from fer_edge.labels import EXPRESSIONS
 from fer_edge.metadata import ModelMetadata
@@ -182,6 +182,13 @@ def test_the_report_is_true(
     for name, says in (("recalls", child), ("float_recalls", float_says)):
         expected = {label: np.mean(says[labels == number] == number) for number, label in enumerate(EXPRESSIONS)}
         assert report[name] == pytest.approx(expected)
+        balanced = report["balanced_accuracy" if name == "recalls" else "float_balanced_accuracy"]
+        assert balanced == pytest.approx(np.mean(list(expected.values())))
+    for name, given in (("calibration_error", rows), ("float_calibration_error", parent)):
+        # Rows of a quantised softmax sum to 1 within a step or two.
+        normal = given / given.sum(axis=1, keepdims=True)
+        error = reliability.calibration_error(reliability.bins(normal, labels))
+        assert report[name] == pytest.approx(error, abs=1e-3)
     difference = np.abs(rows / rows.sum(axis=1, keepdims=True) - parent)
     assert report["largest_difference"] == pytest.approx(difference.max(), abs=1e-5)
     assert report["mean_difference"] == pytest.approx(difference.mean(), abs=1e-6)

@@ -162,6 +162,7 @@ def test_scores_get_a_softmax_when_asked_for(
     assert json.loads((tmp_path / "out" / "frozen.v2-int8.json").read_text())["integer"]
 
 
+@pytest.mark.slow
 def test_a_file_of_keras_3_is_read_by_keras_3(tmp_path: Path, mini_csv: Path, repository: Path) -> None:
     code = (
         "import sys, keras\n"

@@ -50,6 +50,7 @@ def weights(path: Path) -> dict[tuple[int, ...], Any]:
     return found
 
 
+@pytest.mark.slow
 def test_every_recipe_is_there_whole_and_pruned(all_of_them: Path) -> None:
     recipes = ["fp32", "fp16", "dynamic", "int8", "int16x8", "qat-int8"]
     names = [f"plain-{start}{recipe}" for start in ("", "prune80-") for recipe in recipes]
@@ -72,6 +73,7 @@ def test_every_recipe_is_there_whole_and_pruned(all_of_them: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["fp32", "fp16", "int8", "qat-int8"])
+@pytest.mark.slow
 def test_the_zeros_are_in_the_file(recipe: str, all_of_them: Path) -> None:
     pruned = [w for shape, w in sorted(weights(all_of_them / f"plain-prune80-{recipe}.tflite").items())]
     # cnn-1: three convolutions and two dense layers, of which the first and the last stay whole.
@@ -107,6 +109,7 @@ def test_small_kernels_keep_more_and_the_total_is_as_asked() -> None:
     assert set(pruning._shares(layers, Sparsity(0.5, (2, 4))).values()) == {0.5}
 
 
+@pytest.mark.slow
 def test_zeros_buy_bytes(all_of_them: Path) -> None:
     def size(name: str, what: str) -> int:
         count: int = json.loads((all_of_them / f"plain-{name}.json").read_text())[what]

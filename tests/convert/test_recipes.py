@@ -190,6 +190,7 @@ def test_the_table_tells_what_was_lost(plain_run: Path, tmp_path: Path) -> None:
     assert last.startswith("on 84 held-out faces (public); the float model has ")
 
 
+@pytest.mark.slow
 def test_a_conversion_by_noise_is_over_the_budget(
     tiny_run: Path, tmp_path: Path, the_error: Callable[[Result], str]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from fer_convert import flatbuffer, releases
 from fer_convert.flatbuffer import Layer
-from fer_edge import interpreter
+from fer_edge import runtimes
 from fer_edge.classifier import Classifier
 from fer_edge.metadata import InputSpec, ModelMetadata, Origin, attach
 from fer_train.keras_setup import keras, tf
@@ -57,7 +57,7 @@ def new(tmp_path_factory: pytest.TempPathFactory, small_input: InputSpec) -> Pat
 
 
 def test_a_new_enough_interpreter_takes_it(new: Path) -> None:
-    release = interpreter.find_runtime()[0].release
+    release = runtimes.find_runtime()[0].release
     assert release is not None
     assert releases.numbers(release) >= (2, 17)
     assert Classifier.load(new).metadata.minimum_runtime == "2.17.0"

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from brokers import Mosquitto, Subscriber
 from fer_edge.classifier import Classifier
 from fer_edge.labels import EXPRESSIONS
 from fer_edge.metadata import InputSpec, ModelMetadata, Origin
 from fer_edge.types import Face, Frame, Result, StageTimes
+from network_camera import NetworkCamera
 
 # The console script is not in every environment that the tests run in; this is what it does.
 COMMAND = (sys.executable, "-m", "fer_edge")
@@ -99,3 +103,48 @@ def start_fer_edge() -> Callable[..., subprocess.Popen[str]]:
         )
 
     return start
+
+
+@pytest.fixture
+def network_camera() -> Iterator[NetworkCamera]:
+    """Give one that shows a face."""
+    data = pytest.importorskip("skimage.data", reason="needs scikit-image (extra demo)")
+    portrait = cv2.cvtColor(data.astronaut()[:300, 50:450], cv2.COLOR_RGB2BGR)
+    with NetworkCamera(np.asarray(portrait, np.uint8)) as camera:
+        yield camera
+
+
+@pytest.fixture
+def start_broker(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
+    """Give a function from lines of its configuration to a broker."""
+    if shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin") is None:
+        pytest.skip("needs the broker mosquitto: scripts/system-packages --mqtt")
+    started = []
+
+    def start(*lines: str) -> Mosquitto:
+        started.append(Mosquitto(tmp_path, *(lines or ("allow_anonymous true",))))
+        return started[-1]
+
+    yield start
+    for broker in started:
+        broker.kill()
+
+
+@pytest.fixture
+def broker(start_broker: Callable[..., Mosquitto]) -> Mosquitto:
+    """Give a broker that lets everybody in."""
+    return start_broker()
+
+
+@pytest.fixture
+def subscribe() -> Iterator[Callable[[int], Subscriber]]:
+    """Give a function from the port of a broker to one who listens to all it says."""
+    made = []
+
+    def make(port: int) -> Subscriber:
+        made.append(Subscriber(port))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

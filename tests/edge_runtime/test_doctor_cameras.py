@@ -6,6 +6,9 @@ import contextlib
 import errno
 import os
 import struct
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -92,6 +95,92 @@ def test_what_is_no_video_device(tmp_path: Path) -> None:
         v4l2.query(path)
     # The latter is what QEMU says when it plays another processor.
     assert caught.value.errno in (errno.ENOTTY, errno.ENOSYS)
+
+
+@pytest.mark.parametrize("ask", [v4l2.query, v4l2.ask])
+def test_a_process_of_its_own_tells_the_same_errors(ask: Callable[[Path], Capability], tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        ask(tmp_path / "video0")
+    # A pipe can be opened, and takes no question for a camera.
+    os.mkfifo(tmp_path / "video1")
+    with pytest.raises(OSError, match=r"\[Errno") as caught:
+        ask(tmp_path / "video1")
+    assert caught.value.errno in (errno.ENOTTY, errno.ENOSYS)
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Iterator[Path]:
+    """Give the root of a machine whose /dev/video0 is the kernel's to open, and it waits for an answer for ever.
+
+    It is a file system of one file in user space (FUSE), whose server says nothing.
+    """
+    device = tmp_path / "dev/video0"
+    device.parent.mkdir()
+    device.touch()
+    try:
+        server = os.open("/dev/fuse", os.O_RDWR)
+    except OSError as error:
+        pytest.skip(f"no file systems in user space: {error}")
+    options = f"fd={server},rootmode=100000,user_id=0,group_id=0"
+    command = ["mount", "--internal-only", "--types", "fuse", "--options", options, "none", str(device)]
+    if subprocess.run(command, pass_fds=[server], capture_output=True, check=False).returncode:
+        os.close(server)
+        pytest.skip("mounting is for root, outside of containers")
+    yield tmp_path
+    os.close(server)
+    subprocess.run(["umount", "--lazy", str(device)], check=True)
+
+
+def test_a_driver_that_hangs_is_given_up_and_hides_no_other(hanging: Path) -> None:
+    (hanging / "dev/video1").touch()
+    asked: list[Path] = []
+
+    def query(device: Path) -> Capability:
+        asked.append(device)
+        if device.name == "video1":
+            return v4l2.decode(answer("uvcvideo", "C920", UVC_PICTURES))
+        return v4l2.ask(device, patience_s=1)
+
+    found = cameras(Board(hanging, lambda command: None), query=query, libcamera=nothing)
+    assert told(found) == [
+        ("warning", "video0 cannot be opened: no answer within 1 s"),
+        ("ok", "C920 (uvcvideo): --source 1"),
+    ]
+    assert "unplug it" in (found[0].advice or "")
+    assert [device.name for device in asked] == ["video0", "video1"]
+
+
+@pytest.fixture
+def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Give a function that puts a program of the shell in the place of Python."""
+
+    def stand_in(code: str) -> None:
+        path = tmp_path / "python"
+        path.write_text(f"#!/bin/sh\n{code}\n")
+        path.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(path))
+
+    return stand_in
+
+
+def test_a_process_that_never_answers_is_ended(python: Callable[[str], None], tmp_path: Path) -> None:
+    python(f"echo $$ > {tmp_path}/process; sleep 600")
+    with pytest.raises(TimeoutError, match="no answer within 2 s"):
+        v4l2.ask(tmp_path / "video0", patience_s=2)
+    process = Path("/proc") / (tmp_path / "process").read_text().strip()
+    deadline = time.monotonic() + 30
+    while process.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not process.exists()
+
+
+def test_a_process_that_crashes_with_the_driver_is_told(
+    python: Callable[[str], None], machine: Callable[..., Board]
+) -> None:
+    python("kill -SEGV $$")
+    (found,) = cameras(machine({"video0": "C920"}), libcamera=nothing)
+    told_of = "video0 (C920) cannot be opened: the process that asked it ended with -11"
+    assert told([found]) == [("warning", told_of)]
 
 
 def test_a_usb_camera_is_told_once(machine: Callable[..., Board]) -> None:

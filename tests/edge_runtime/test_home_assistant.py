@@ -2,7 +2,8 @@
 
 The keys, their types and their rules are those of "Configuration Variables" in
 https://www.home-assistant.io/integrations/sensor.mqtt/ (home-assistant/home-assistant.io at commit 9e4a69ab998700,
-source/_integrations/sensor.mqtt.markdown) and, for `origin` and the form of the topics, of
+source/_integrations/sensor.mqtt.markdown), of
+https://www.home-assistant.io/integrations/binary_sensor.mqtt/ and, for `origin` and the form of the topics, of
 https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery. State classes:
 https://developers.home-assistant.io/docs/core/entity/sensor.
 """
@@ -17,7 +18,7 @@ import pytest
 from fer_edge.box import Box
 from fer_edge.labels import EXPRESSIONS
 from fer_edge.sinks._discovery import Device, messages
-from fer_edge.sinks.mqtt import state_of
+from fer_edge.sinks.mqtt import OFFLINE, ONLINE, state_of
 from fer_edge.types import UNCERTAIN, Face, Result
 
 DEVICE_KEYS = {
@@ -40,12 +41,34 @@ SENSOR_KEYS = {
     "device": dict,
     "origin": dict,
 }
+# Those of a binary sensor that a sensor does not have, and of a sensor that it does not have.
+SENSOR_ONLY = {
+    "last_reset_value_template",
+    "options",
+    "state_class",
+    "suggested_display_precision",
+    "unit_of_measurement",
+}
+BINARY_KEYS = {
+    **{key: kind for key, kind in SENSOR_KEYS.items() if key not in SENSOR_ONLY},
+    "payload_on": str,
+    "payload_off": str,
+    "off_delay": int,
+}
+BINARY_CLASSES = {"connectivity", "problem", None}
+CATEGORIES = {"config", "diagnostic", None}
 STATE_CLASSES = {"measurement", "measurement_angle", "total", "total_increasing"}
 # Of the several dozen, those that could be meant here.
 DEVICE_CLASSES = {"enum", None}
 
 DEVICE = Device(
-    "fer-edge-pi", "fer-edge pi", "Raspberry Pi 5", "0.1.0", "fer-edge/pi/state", "fer-edge/pi/availability"
+    "fer-edge-pi",
+    "fer-edge pi",
+    "Raspberry Pi 5",
+    "0.1.0",
+    "fer-edge/pi/state",
+    "fer-edge/pi/availability",
+    "fer-edge/pi/camera",
 )
 
 
@@ -57,8 +80,10 @@ def check_keys(content: dict[str, Any], allowed: dict[str, Any]) -> None:
 
 def check_sensor(topic: str, sensor: dict[str, Any], prefix: str) -> None:
     # <discovery_prefix>/<component>/[<node_id>/]<object_id>/config
-    assert re.fullmatch(rf"{prefix}/sensor/([a-zA-Z0-9_-]+/)?[a-zA-Z0-9_-]+/config", topic), topic
-    check_keys(sensor, SENSOR_KEYS)
+    form = re.fullmatch(rf"{prefix}/(sensor|binary_sensor)/([a-zA-Z0-9_-]+/)?[a-zA-Z0-9_-]+/config", topic)
+    assert form, topic
+    binary = form[1] == "binary_sensor"
+    check_keys(sensor, BINARY_KEYS if binary else SENSOR_KEYS)
     check_keys(sensor["device"], DEVICE_KEYS)
     check_keys(sensor["origin"], ORIGIN_KEYS)
     assert sensor["state_topic"], "required"
@@ -66,9 +91,10 @@ def check_sensor(topic: str, sensor: dict[str, Any], prefix: str) -> None:
     assert sensor["device"].get("identifiers") or sensor["device"].get("connections"), "one of them is required"
     assert sensor["unique_id"], "required where there is a device"
     assert not {"availability", "availability_topic"} <= set(sensor), "must not be used together"
-    assert sensor.get("device_class") in DEVICE_CLASSES
+    assert sensor.get("device_class") in (BINARY_CLASSES if binary else DEVICE_CLASSES)
+    assert sensor.get("entity_category") in CATEGORIES
     assert sensor.get("state_class", "measurement") in STATE_CLASSES
-    assert sensor["icon"].startswith("mdi:")
+    assert binary or sensor["icon"].startswith("mdi:")
     if "options" in sensor:
         assert sensor["options"], "an empty list is not allowed"
         assert sensor["device_class"] == "enum"
@@ -79,12 +105,12 @@ def check_sensor(topic: str, sensor: dict[str, Any], prefix: str) -> None:
 @pytest.mark.parametrize("prefix", ["homeassistant", "home/assistant"])
 def test_the_sensors_are_as_documented(labels: tuple[str, ...], prefix: str) -> None:
     told = messages(DEVICE, labels, prefix)
-    assert [sensor["name"] for sensor in told.values()] == ["Expression", "Confidence", "Faces"]
+    assert [sensor["name"] for sensor in told.values()] == ["Expression", "Confidence", "Faces", "Camera"]
     for topic, sensor in told.items():
         check_sensor(topic, sensor, prefix)
-    # One device with three sensors of their own.
+    # One device with four sensors of their own.
     assert len({str(sensor["device"]) for sensor in told.values()}) == 1
-    assert len({sensor["unique_id"] for sensor in told.values()}) == 3
+    assert len({sensor["unique_id"] for sensor in told.values()}) == 4
 
 
 @pytest.mark.parametrize(
@@ -108,6 +134,9 @@ def test_the_check_finds_mistakes(changes: dict[str, Any]) -> None:
 def test_the_templates_read_our_states(make_result: Any) -> None:
     jinja2 = pytest.importorskip("jinja2", reason="needs jinja2, Home Assistant's language of templates")
     sensors = {sensor["name"]: sensor for sensor in messages(DEVICE, EXPRESSIONS, "homeassistant").values()}
+    # Its texts are those of the messages themselves.
+    camera = sensors.pop("Camera")
+    assert (camera["payload_on"], camera["payload_off"]) == (ONLINE, OFFLINE)
 
     def rendered(result: Result) -> dict[str, str]:
         state = state_of(result)

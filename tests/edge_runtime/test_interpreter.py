@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -13,67 +14,9 @@ import numpy.typing as npt
 import pytest
 
 from fer_edge.errors import FerError, ModelError, UsageError
-from fer_edge.interpreter import RUNTIMES, Interpreter, Tensor, default_threads, find_runtime, invoker, read_graph
+from fer_edge.interpreter import Interpreter, Tensor, default_threads, invoker, read_graph
 from fer_edge.metadata import read_model
-
-
-def tensor(dtype: Any, scale: float, zero_point: int) -> Tensor:
-    return Tensor(index=0, shape=(1, 1), dtype=np.dtype(dtype), scale=scale, zero_point=zero_point)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "scale", "zero_point", "values", "stored"),
-    [
-        # Half goes up, and so does what float32 leaves just below it.
-        (np.int8, 1.0, 0, [0.5, 1.5, 2.5, -0.5, -1.5, -2.5], [1, 2, 3, 0, -1, -2]),
-        (np.int8, 1.0, 1, [0.49995, 1.49995, -0.50005, 0.499], [2, 3, 1, 1]),
-        (np.int8, 0.5, 0, [0.25, 0.26, 0.75, -0.25, -0.26], [1, 1, 2, 0, -1]),
-        # Beyond the limits it saturates and does not wrap.
-        (np.int8, 1.0, 0, [127, 128, 1e9, -128, -129, -1e9], [127, 127, 127, -128, -128, -128]),
-        (np.int8, 1 / 256, -128, [0.0, 0.5, 255 / 256, 1.0, -0.1], [-128, 0, 127, 127, -128]),
-        (np.uint8, 1.0, 127, [-128, -127, 0, 128, 129], [0, 0, 127, 255, 255]),
-    ],
-)
-def test_quantizing(dtype: Any, scale: float, zero_point: int, values: list[float], stored: list[int]) -> None:
-    quantized = tensor(dtype, scale, zero_point).quantize(np.array(values, np.float32))
-    assert (quantized.dtype, quantized.tolist()) == (np.dtype(dtype), stored)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "scale", "zero_point", "stored", "values"),
-    [
-        (np.int8, 1 / 256, -128, [-128, 0, 127], [0.0, 0.5, 255 / 256]),
-        (np.int8, 0.5, 3, [-128, 3, 127], [-65.5, 0.0, 62.0]),
-        (np.uint8, 0.25, 200, [0, 200, 255], [-50.0, 0.0, 13.75]),
-    ],
-)
-def test_dequantizing(dtype: Any, scale: float, zero_point: int, stored: list[int], values: list[float]) -> None:
-    dequantized = tensor(dtype, scale, zero_point).dequantize(np.array(stored, dtype))
-    assert (dequantized.dtype, dequantized.tolist()) == (np.float32, values)
-
-
-def test_every_numpy_rounds_alike() -> None:
-    # Keras' scaling to -1..1 puts each pixel half way between two steps of the input. NumPy 1 divides float32 by a
-    # float64 scalar in float32, NumPy 2 in float64: the same model must get the same integers from both.
-    scale, zero_point = 0.007843137718737125, -1
-    values = (np.arange(256) / 127.5 - 1).astype(np.float32)
-    # Whichever way float32's own error points: every level is a step of its own.
-    expected = list(range(-128, 128))
-    assert tensor(np.int8, scale, zero_point).quantize(values).tolist() == expected
-
-
-def test_every_stored_value_survives_the_round_trip() -> None:
-    stored = np.arange(-128, 128, dtype=np.int8)
-    for scale in (1 / 256, 0.0078431, 3.7):
-        one = tensor(np.int8, scale, -5)
-        np.testing.assert_array_equal(one.quantize(one.dequantize(stored)), stored)
-
-
-def test_float_tensors_pass_through() -> None:
-    values = np.array([-1e9, 0.1, 0.5, np.pi], np.float32)
-    one = tensor(np.float32, 0.0, 0)
-    np.testing.assert_array_equal(one.quantize(values), values)
-    np.testing.assert_array_equal(one.dequantize(values), values)
+from fer_edge.runtimes import RUNTIMES, find_runtime
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (3, 2), (4, 3), (5, 4), (6, 4), (64, 4)])
@@ -135,6 +78,20 @@ def stand_in(inputs: int = 1, outputs: int = 1) -> ModuleType:
     module.Interpreter = Fake  # type: ignore[attr-defined]
     module.OpResolverType = KERNELS  # type: ignore[attr-defined]
     return module
+
+
+@pytest.fixture
+def calls_itself(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str | None], None]:
+    """Give a function that puts a package in the place of a runtime's, with a version of its own or None."""
+
+    def stand_in_for(name: str, version: str | None) -> None:
+        (runtime,) = (one for one in RUNTIMES if one.name == name)
+        package = ModuleType(runtime.module.partition(".")[0])
+        if version is not None:
+            package.__version__ = version  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, package.__name__, package)
+
+    return stand_in_for
 
 
 def _detail(index: int) -> dict[str, Any]:
@@ -220,14 +177,16 @@ def test_native_output_is_hidden_only_while_a_model_loads(model_path: Path, capf
     assert capfd.readouterr().err == "still here\n"
 
 
-def test_a_package_for_another_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_for_another_numpy(
+    monkeypatch: pytest.MonkeyPatch, calls_itself: Callable[[str, str | None], None]
+) -> None:
     def make(**_: Any) -> None:
         raise SystemError("initialization of _pywrap failed")
 
     monkeypatch.setitem(
         sys.modules, "ai_edge_litert.interpreter", SimpleNamespace(Interpreter=make, OpResolverType=KERNELS)
     )
-    monkeypatch.setattr("importlib.metadata.version", lambda _name: "9.9")
+    calls_itself("litert", "9.9")
     with pytest.raises(FerError) as caught:
         Interpreter(b"model")
     assert str(caught.value) == f"litert 9.9 does not work with NumPy {np.__version__}: tflite-runtime needs 'numpy<2'"
@@ -242,14 +201,18 @@ def test_a_package_for_another_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_an_interpreter_that_is_too_old_is_not_asked(
-    monkeypatch: pytest.MonkeyPatch, runtime: str, version: str, told: str
+    monkeypatch: pytest.MonkeyPatch,
+    calls_itself: Callable[[str, str | None], None],
+    runtime: str,
+    version: str,
+    told: str,
 ) -> None:
     (chosen,) = (one for one in RUNTIMES if one.name == runtime)
     module = stand_in()
     made: list[int] = []
     monkeypatch.setattr(module.Interpreter, "__init__", lambda _self, **_: made.append(1))
     monkeypatch.setitem(sys.modules, chosen.module, module)
-    monkeypatch.setattr("importlib.metadata.version", lambda _name: version)
+    calls_itself(runtime, version)
     with pytest.raises(ModelError) as caught:
         Interpreter(b"model", runtime=runtime, minimum="2.20.0")
     assert str(caught.value) == (
@@ -260,19 +223,72 @@ def test_an_interpreter_that_is_too_old_is_not_asked(
 
 
 @pytest.mark.parametrize(("version", "minimum"), [("2.3.0", "2.20.0"), ("2.3.0", "2.21.0"), ("1.4.0", "2.19.0")])
-def test_litert_is_as_new_as_the_tensorflow_in_it(monkeypatch: pytest.MonkeyPatch, version: str, minimum: str) -> None:
+def test_litert_is_as_new_as_the_tensorflow_in_it(
+    monkeypatch: pytest.MonkeyPatch, calls_itself: Callable[[str, str | None], None], version: str, minimum: str
+) -> None:
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", stand_in())
-    monkeypatch.setattr("importlib.metadata.version", lambda _name: version)
+    calls_itself("litert", version)
     assert Interpreter(b"model", minimum=minimum).runtime.name == "litert"
 
 
-def test_a_package_under_another_name_is_given_a_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(name: str) -> str:
-        raise PackageNotFoundError(name)
+@pytest.fixture
+def pip_knows(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give a function that makes distributions the only ones that are installed."""
 
-    monkeypatch.setitem(sys.modules, "tensorflow.lite.python.interpreter", stand_in())
-    monkeypatch.setattr("importlib.metadata.version", unknown)
+    def installed(**versions: str) -> None:
+        def version(name: str) -> str:
+            try:
+                return versions[name.replace("-", "_")]
+            except KeyError:
+                raise PackageNotFoundError(name) from None
+
+        monkeypatch.setattr("importlib.metadata.version", version)
+
+    return installed
+
+
+@pytest.mark.parametrize(
+    ("installed", "itself", "version", "release"),
+    [
+        ({"tensorflow": "2.21.0"}, "2.21.0", "2.21.0", "2.21.0"),
+        ({"tensorflow_cpu": "2.19.1"}, "2.19.1", "2.19.1", "2.19.1"),
+        # Installed over another, whose entry stays.
+        ({"tensorflow": "2.15.0", "tensorflow_intel": "2.18.0"}, "2.18.0", "2.18.0", "2.18.0"),
+        ({"tf_nightly": "2.22.0.dev20260101"}, "2.22.0-dev20260101", "2.22.0-dev20260101", "2.21.0"),
+        # Not loaded yet, or one that does not say.
+        ({"tensorflow": "2.21.0"}, None, "2.21.0", "2.21.0"),
+        ({}, None, "of unknown version", None),
+    ],
+)
+def test_tensorflow_under_its_names(
+    pip_knows: Callable[..., None],
+    calls_itself: Callable[[str, str | None], None],
+    installed: dict[str, str],
+    itself: str | None,
+    version: str,
+    release: str | None,
+) -> None:
+    pip_knows(**installed)
+    calls_itself("tensorflow", itself)
+    assert (RUNTIMES[2].name, RUNTIMES[2].version, RUNTIMES[2].release) == ("tensorflow", version, release)
+
+
+def test_a_package_of_unknown_version_is_given_a_chance(
+    monkeypatch: pytest.MonkeyPatch, pip_knows: Callable[..., None], calls_itself: Callable[[str, str | None], None]
+) -> None:
+    module = stand_in()
+    monkeypatch.setitem(sys.modules, "tensorflow.lite.python.interpreter", module)
+    pip_knows()
+    calls_itself("tensorflow", None)
     assert Interpreter(b"model", runtime="tensorflow", minimum="9.0.0").runtime.release is None
+
+    def refuse(_self: object) -> None:
+        raise ValueError("Didn't find op")
+
+    monkeypatch.setattr(module.Interpreter, "allocate_tensors", refuse)
+    with pytest.raises(ModelError) as caught:
+        Interpreter(b"model", runtime="tensorflow", minimum="9.0.0")
+    assert str(caught.value) == "tensorflow of unknown version cannot load the model: Didn't find op"
 
 
 def test_the_graph_of_the_shipped_model(shipped_model_path: Path) -> None:
@@ -304,9 +320,11 @@ def test_which_operators_a_delegate_runs(shipped_model_path: Path) -> None:
     assert read_graph(model, portable=True).delegated == frozenset()
 
 
-def test_a_package_that_tells_no_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_tells_no_operators(
+    monkeypatch: pytest.MonkeyPatch, calls_itself: Callable[[str, str | None], None]
+) -> None:
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", stand_in())
-    monkeypatch.setattr("importlib.metadata.version", lambda _name: "9.9")
+    calls_itself("litert", "9.9")
     with pytest.raises(FerError) as caught:
         read_graph(b"model")
     assert str(caught.value) == "litert 9.9 does not tell a model's operators: try another --runtime"
@@ -324,7 +342,8 @@ def test_what_the_interpreter_refuses_has_no_graph(load: Any) -> None:
 def test_an_interpreter_that_is_too_old_is_not_asked_for_a_graph(
     monkeypatch: pytest.MonkeyPatch, model_path: Path
 ) -> None:
-    monkeypatch.setattr("importlib.metadata.version", lambda _name: "2.14.0")
+    package = sys.modules[find_runtime()[0].module.partition(".")[0]]
+    monkeypatch.setattr(package, "__version__", "2.14.0")
     model, _ = read_model(model_path)
     for load in (read_graph, invoker):
         with pytest.raises(ModelError, match=r"the model needs TFLite 99\.0\.0 or newer"):

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-import contextlib
 import itertools
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +21,7 @@ from fer_edge.settings import SourceSettings
 from fer_edge.settings.cameras import V4l2Settings
 from fer_edge.sources import auto, v4l2
 from fer_edge.sources._latest import Shot, newest_frames
+from fer_edge.types import Frame
 
 LONG_S = 30.0
 
@@ -108,6 +108,38 @@ def test_a_failure_is_handed_over_after_the_last_frame(camera: ScriptedCamera) -
         next(frames)
     assert str(caught.value) == "test failed: the cable is out"
     assert isinstance(caught.value.__cause__, RuntimeError)
+    assert caught.value.dropped == 0
+
+
+def test_a_loss_tells_of_all_frames_that_nobody_took(camera: ScriptedCamera) -> None:
+    frames = newest_frames("test", camera.shoot, threading.Event(), LONG_S)
+    camera.give(shot(0))
+    assert next(frames).dropped == 0
+    for number in (1, 2, 3):
+        camera.wait_until_asked(number + 1)
+        camera.give(shot(number))
+    camera.wait_until_asked(5)
+    camera.give(RuntimeError("the cable is out"))
+    assert next(frames).dropped == 2
+    with pytest.raises(SourceError) as caught:
+        next(frames)
+    assert caught.value.dropped == 2
+
+
+def test_a_frame_that_comes_after_the_patience_counts_as_dropped() -> None:
+    pictures = iter([shot(0), shot(1)])
+
+    def shoot() -> Shot:
+        picture = next(pictures)
+        if picture.captured_ns > 1000:
+            time.sleep(0.3)
+        return picture
+
+    frames = newest_frames("test", shoot, threading.Event(), 0.01)
+    assert next(frames).index == 0
+    with pytest.raises(SourceError, match=r"^test gave no frame for 0\.01 s$") as caught:
+        next(frames)
+    assert caught.value.dropped == 1
 
 
 def test_patience_ends(camera: ScriptedCamera) -> None:
@@ -136,60 +168,37 @@ def test_a_camera_that_stands_still_is_noticed(pictures: list[Shot], still: bool
     given = itertools.cycle(pictures)
     stop, deadline = threading.Event(), time.monotonic() + 1.0
 
+    given_so_far = 0
+
     def shoot() -> Shot:
+        nonlocal given_so_far
         if time.monotonic() > deadline:
             stop.set()
         time.sleep(0.005)
+        given_so_far += 1
         return next(given)
 
     frames = newest_frames("test", shoot, stop, 0.2)
     if still:
-        with pytest.raises(SourceError, match=r"^test failed: the same picture for 0 s; is it still plugged in\?$"):
-            list(frames)
+        taken: list[Frame] = []
+        with pytest.raises(
+            SourceError, match=r"^test failed: the same picture for 0\.2 s; is it still plugged in\?$"
+        ) as caught:
+            taken.extend(frames)
+        assert len(taken) + caught.value.dropped == given_so_far
     else:
         assert list(frames)
 
 
-@pytest.fixture
-def server(shared_data: Callable[[str], Path]) -> Iterator[str]:
-    """Serve the portrait as MJPEG over HTTP, as network cameras do: the address."""
-    portrait = cv2.imread(str(shared_data("photos/skimage_astronaut.png")))
-    assert portrait is not None
-    draw = np.random.default_rng(0)
-
-    class Camera(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-            self.end_headers()
-            with contextlib.suppress(OSError):  # the reader left
-                while True:
-                    noisy = cv2.add(portrait, draw.integers(0, 5, portrait.shape, np.uint8))
-                    content = cv2.imencode(".jpg", noisy)[1].tobytes()
-                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n"
-                    self.wfile.write(head.encode() + content + b"\r\n")
-                    time.sleep(0.03)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Camera) as http:
-        http.daemon_threads = True
-        thread = threading.Thread(target=http.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://user:secret@127.0.0.1:{http.server_port}/stream.mjpg"
-        http.shutdown()
-
-
-def test_a_camera_on_the_network(server: str) -> None:
+def test_a_camera_on_the_network(network_camera: Any) -> None:
     stop = threading.Event()
-    with open_source(server, stop) as source:
+    with open_source(network_camera.address.replace("//", "//user:secret@"), stop) as source:
         assert source.live
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/stream\.mjpg", source.name)
         frames = iter(source)
         seen = [next(frames) for _ in range(5)]
         frames.close()  # type: ignore[attr-defined]
-    assert {frame.image.shape for frame in seen} == {(512, 512, 3)}
+    assert {frame.image.shape for frame in seen} == {(300, 400, 3)}
     times = [frame.at_s for frame in seen]
     assert times == sorted(times)  # type: ignore[type-var]
     assert len(open_detector("haar").detect(seen[-1].gray)) == 1
@@ -205,7 +214,7 @@ def test_auto_goes_on_to_video_devices(monkeypatch: pytest.MonkeyPatch, tmp_path
     opened: list[str] = []
 
     class Device:
-        def __init__(self, path: Path, stop: threading.Event, settings: V4l2Settings) -> None:
+        def __init__(self, path: Path, stop: threading.Event, settings: SourceSettings) -> None:
             self.name = str(path)
 
         def __enter__(self) -> Device:

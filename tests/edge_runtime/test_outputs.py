@@ -193,7 +193,7 @@ def test_an_output_that_hangs_does_not_keep_the_program(make_result: Make, monke
         for number in range(5):
             outputs.write(make_result(number))
         assert recorder.began.acquire(timeout=LONG_S)
-    assert outputs.lost == {"file": 4}
+    assert outputs.lost == {"file": 5}
     recorder.gate.set()
 
 

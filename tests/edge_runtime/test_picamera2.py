@@ -1,7 +1,7 @@
 """The Raspberry Pi's camera, by the real picamera2 with libcamera stood in for, so that a change of its API is noticed.
 
 FER_TEST_PICAMERA2_PYTHON: a Python that has picamera2, pytest and fer-edge (`make .venv-picamera2/ready`). It runs
-libcamera_stand_in/checks.py once; what that holds is told here one by one.
+libcamera_stand_in/*_checks.py once; what they hold is told here one by one.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from xml.etree import ElementTree
 import pytest
 
 STAND_IN = Path(__file__).with_name("libcamera_stand_in")
-CHECKS = STAND_IN / "checks.py"
-HELD = re.findall(r"^def test_(\w+)\(", CHECKS.read_text(encoding="utf-8"), re.MULTILINE)
+CHECKS = sorted(STAND_IN.glob("*_checks.py"))
+HELD = [name for path in CHECKS for name in re.findall(r"^def test_(\w+)\(", path.read_text(encoding="utf-8"), re.M)]
 assert HELD
 
 
@@ -28,7 +28,7 @@ def outcomes(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         pytest.skip("FER_TEST_PICAMERA2_PYTHON names no Python that has picamera2")
     report = tmp_path_factory.mktemp("picamera2") / "report.xml"
     done = subprocess.run(
-        [python, "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={report}", CHECKS],
+        [python, "-m", "pytest", "-p", "no:cacheprovider", "-p", "only_camera", f"--junit-xml={report}", *CHECKS],
         cwd=repository,
         env={**os.environ, "PYTHONPATH": str(STAND_IN)},
         capture_output=True,

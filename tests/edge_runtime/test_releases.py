@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fer_edge.releases import numbers, of_litert, older
+from fer_edge.releases import numbers, of_litert, of_tensorflow, older
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,21 @@ def test_which_is_older(first: str, second: str, expected: bool) -> None:
 )
 def test_litert_by_the_numbers_of_tensorflow(litert: str, tflite: str) -> None:
     assert of_litert(litert) == tflite
+
+
+@pytest.mark.parametrize(
+    ("tensorflow", "tflite"),
+    [
+        ("2.21.0", "2.21.0"),
+        ("2.9.0rc1", "2.9.0rc1"),
+        ("2.22.0-dev20260101", "2.21.0"),
+        ("2.22.0.dev20260101", "2.21.0"),
+        ("2.22.0-dev0+selfbuilt", "2.21.0"),
+        # Whatever came before these.
+        ("3.0.0-dev20260101", "3.0.0-dev20260101"),
+        ("2-dev", "2-dev"),
+        ("dev", "dev"),
+    ],
+)
+def test_what_a_nightly_tensorflow_has_in_full(tensorflow: str, tflite: str) -> None:
+    assert of_tensorflow(tensorflow) == tflite

@@ -3,8 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from fer_edge.classifier import Classifier
+from fer_edge.cli import main
 from fer_edge.labels import EXPRESSIONS
 from fer_edge.metadata import ModelMetadata
 from fer_edge.models import DEFAULT, shipped_model, shipped_models
@@ -40,3 +42,18 @@ def test_the_default_is_as_good_as_promised() -> None:
     # The whole PublicTest split, not a sample of it.
     assert (measured.split, measured.total) == ("public", 3589)
     assert measured.value >= 0.62
+
+
+@pytest.mark.parametrize("path", shipped_models(), ids=lambda path: path.stem)
+def test_a_shipped_model_is_found_by_its_name(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["models", "verify", path.stem])
+    assert result.exit_code == 0, result.output
+    assert str(path) in result.output
+
+
+def test_another_name_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["run", "--source", "demo", "--model", "nana-int8"])
+    assert result.exit_code != 0
+    assert "nana-int8" in result.stderr

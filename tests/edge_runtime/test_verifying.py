@@ -141,7 +141,7 @@ def test_an_interpreter_that_gives_nothing_is_told(
 
 
 def test_other_processors_round_otherwise(
-    shipped: tuple[bytes, ModelMetadata], monkeypatch: pytest.MonkeyPatch
+    shipped: tuple[bytes, ModelMetadata], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model, metadata = shipped
     test = metadata.self_test
@@ -157,7 +157,11 @@ def test_other_processors_round_otherwise(
     assert verify(model, off(0.05)).ok
     assert failed(verify(model, off(0.3)))
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    assert failed(verify(model, off(0.05)))
+    for flags, exact in (("fpu sse4_2 avx avx2", True), ("fpu sse4_2", False)):
+        monkeypatch.setattr("fer_edge.verifying._CPUINFO", tmp_path / "cpuinfo")
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: avx2\n\n")
+        assert failed(verify(model, off(0.05))) == exact
+        assert failed(verify(model, off(0.3)))
 
 
 def test_a_file_without_a_self_test_is_run_and_no_more(shipped: tuple[bytes, ModelMetadata]) -> None:

@@ -24,8 +24,11 @@ COUNTS = {
     "gelu-cnn": (1, 5_149_956),
     "resnet-small": (1, 2_798_500),
     "resnet101v2": (3, 44_765_636),
+    "mini-xception": (1, 54_964),
     "mobilenetv2": (3, 2_430_468),
     "mobilenetv2-sparse": (3, 2_430_468),
+    "residual-se": (1, 1_561_892),
+    "nano": (1, 64_820),
 }
 BACKBONES = {"resnet50v2", "efficientnetv2b2", "vgg16", "resnet101v2", "mobilenetv2", "mobilenetv2-sparse"}
 
@@ -49,12 +52,23 @@ def test_parameters(name: str, channels: int, parameters: int) -> None:
             architectures.backbone_end(name)
 
 
+def test_mini_xception_is_the_published_one() -> None:
+    model = architectures.build("mini-xception", Plan(64, 1, 7))
+    assert model.count_params() == 58_423
+    # Without padding at first, then halved four times.
+    sizes = [layer.output.shape[1] for layer in model.layers if isinstance(layer, keras.layers.Add)]
+    assert ([layer.output.shape[1] for layer in model.layers[:2]], sizes) == ([64, 62], [30, 15, 8, 4])
+
+
 def test_the_backbone_of_vgg16() -> None:
     head = 512 * 128 + 128 + 128 * 64 + 64 + 64 * 4 + 4
     assert COUNTS["vgg16"][1] - head == 14_714_688
 
 
-@pytest.mark.parametrize("name", ["cnn-1", "complex-cnn-1", "complex-cnn-2", "gelu-cnn", "resnet-small"])
+@pytest.mark.parametrize(
+    "name",
+    ["cnn-1", "complex-cnn-1", "complex-cnn-2", "gelu-cnn", "mini-xception", "resnet-small", "residual-se", "nano"],
+)
 def test_any_number_of_classes_and_size(name: str) -> None:
     model = architectures.build(name, Plan(64, 3, 5, dropout=0.3, l2=1e-4, batch_norm=True))
     probabilities = model.predict(np.random.default_rng(0).random((2, 64, 64, 3), np.float32), verbose=0)

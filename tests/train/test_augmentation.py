@@ -44,7 +44,7 @@ def test_augmentation_changes_faces_within_their_range(level: str, faces: Floats
         max(np.corrcoef(a.ravel(), b.ravel())[0, 1] for b in (face, face[:, ::-1]))
         for a, face in zip(changed, faces, strict=True)
     ]
-    assert np.median(likeness) > {"light": 0.6, "standard": 0.4, "strong": 0.4}[level]
+    assert np.median(likeness) > {"light": 0.6, "standard": 0.4, "camera": 0.4, "strong": 0.4}[level]
 
 
 def test_no_level_moves_nothing(faces: Floats) -> None:
@@ -53,7 +53,7 @@ def test_no_level_moves_nothing(faces: Floats) -> None:
 
 @pytest.mark.parametrize(
     ("level", "degrees", "zoom", "shift"),
-    [("light", 10, 0.1, 0.08), ("standard", 15, 0.15, 0.1), ("strong", 15, 0.15, 0.1)],
+    [("light", 10, 0.1, 0.08), ("standard", 15, 0.15, 0.1), ("camera", 15, 0.15, 0.1)],
 )
 def test_a_move_turns_zooms_and_shifts_as_far_as_it_says(level: str, degrees: float, zoom: float, shift: float) -> None:
     # Pictures whose grey is the column, and the row, show where each pixel comes from.
@@ -95,7 +95,7 @@ def test_the_border_is_repeated() -> None:
     np.testing.assert_allclose(augmentation.move(white, "standard", seeded()).numpy(), 255, atol=1e-2)
 
 
-def test_only_strong_has_noise() -> None:
+def test_only_strong_has_a_layer_of_noise() -> None:
     # A face of one grey level stays one under everything else.
     flat = np.full((8, 48, 48, 1), 100, np.float32)
     spread = {
@@ -103,7 +103,9 @@ def test_only_strong_has_noise() -> None:
         for level in AUGMENTATIONS
         if level != "none"
     }
-    assert spread == pytest.approx({"light": 0, "standard": 0, "strong": augmentation.NOISE}, rel=0.05, abs=0.01)
+    assert spread == pytest.approx(
+        {"light": 0, "standard": 0, "camera": 0, "strong": augmentation.NOISE}, rel=0.05, abs=0.01
+    )
 
 
 def test_augmentation_is_for_training_only(faces: Floats) -> None:

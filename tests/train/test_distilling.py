@@ -106,6 +106,7 @@ def test_a_student_is_a_run(student: Path, tiny_run: Path) -> None:
     assert 0 <= info.epochs[0]["accuracy"] <= 1
 
 
+@pytest.mark.slow
 def test_a_student_of_two_teachers(student: Path, tiny_run: Path, mini_csv: Path, tmp_path: Path) -> None:
     teachers = ("--teacher", tiny_run, "--teacher", student)
     out, more = tmp_path / "run", ("--temperature", 2, "--teacher-share", 0.5, "--balance", "class-weight")
@@ -132,6 +133,51 @@ def test_teachers_answer_for_the_pixels_given(student: Path, tiny_run: Path, few
     expected = softened(np.mean(opinions, axis=0), 3.0)
     np.testing.assert_allclose(taught[:, 7:], expected, atol=1e-4)
     assert np.ptp(expected, axis=0).max() > 0.001
+
+
+def test_teachers_are_shown_clean_faces_once(student: Path, tiny_run: Path, few: Dataset) -> None:
+    named = Distillation(teachers=(str(tiny_run), str(student)), temperature=3.0, share=0.5, view="clean")
+    split = few.split("public")
+    found = distilling.judged(distilling.load(named, few.labels), split, named.temperature, batch_size=16)
+    opinions = []
+    for path in (tiny_run, student):
+        run_folder = RunFolder(path)
+        spec, model = run_folder.info.input, run_folder.model()
+        faces = pipeline.fitted(split, spec)[..., np.newaxis].astype(np.float32) * spec.scale + spec.offset
+        inputs = np.repeat(faces, spec.channels, axis=-1)
+        opinions += [model.predict(inputs, verbose=0), model.predict(inputs[:, :, ::-1], verbose=0)]
+    np.testing.assert_allclose(found, softened(np.mean(opinions, axis=0), 3.0), atol=1e-4)
+
+
+def test_what_was_taught_stays_beside_the_face_it_is_of(
+    few: Dataset, small_settings: Callable[..., FitSettings], small_input: InputSpec
+) -> None:
+    split = few.split("train")
+    taught = np.arange(7 * len(split), dtype=np.float32).reshape(-1, 7)
+    wanted = small_settings(augment="camera")
+    seen = []
+    batches = pipeline.training(split, small_input, wanted, 7, epochs=range(1), taught=taught)
+    for _, targets in batches.as_numpy_iterator():
+        for target in targets:
+            face = int(target[7]) // 7
+            np.testing.assert_array_equal(target[7:], taught[face])
+            assert target[:7].argmax() == split.labels[face]
+            seen.append(face)
+    assert sorted(seen) == list(range(len(split)))
+
+
+def test_a_student_of_clean_faces_learns_something_else(
+    student: Path, few: Dataset, small_settings: Callable[..., FitSettings], small_input: InputSpec, tmp_path: Path
+) -> None:
+    losses = {}
+    for view in ("same", "clean"):
+        teachers = Distillation(teachers=(str(student),), temperature=4.0, share=1.0, view=view)
+        wanted = small_settings(distillation=teachers, augment="camera")
+        keras.utils.set_random_seed(1)
+        (tmp_path / view).mkdir()
+        setting = fitting.Setting(tmp_path / view)
+        losses[view] = fitting.fit_model(training.build(wanted, 7), wanted, few, small_input, setting).epochs[0]["loss"]
+    assert losses["same"] != pytest.approx(losses["clean"], rel=1e-5)
 
 
 def test_a_share_of_nothing_is_a_training_on_labels(

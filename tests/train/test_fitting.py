@@ -84,6 +84,8 @@ def test_settings_are_those_asked_for(run: dict[str, Any], mini_csv: Path, image
         "fine_tune_learning_rate": None,
         "mixed_precision": False,
         "distillation": None,
+        "calibrate": True,
+        "start_from": None,
         "split_seed": 1,
     }
 
@@ -218,7 +220,8 @@ def test_folders_train_a_grey_model(grey_run: tuple[Path, Result]) -> None:
     assert lines[1] == f"best epoch 1 of 1: {info.accuracy}"
     assert [line.split()[0] for line in lines[2:9]] == list(EXPRESSIONS)
     assert "overfitting" in lines[9].lower()
-    assert lines[10].startswith(f"wrote {path} (")
+    assert lines[10].startswith("Confidence is calibrated: ")
+    assert lines[11].startswith(f"wrote {path} (")
 
 
 def test_a_skipped_image_is_named_and_counted(grey_run: tuple[Path, Result]) -> None:

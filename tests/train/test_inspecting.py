@@ -93,10 +93,10 @@ def test_samples_are_of_their_class_and_augmentation_is_what_training_sees(mini_
         assert len(faces) == 5
         assert {face.tobytes() for face in faces} <= own
     levels = showing.augmentations(data, 6, seed=1)
-    assert list(levels) == ["none", "light", "standard", "strong"]
+    assert list(levels) == ["none", "light", "standard", "camera", "strong"]
     # Untouched, they are faces of the data; no level shows the same as another.
     assert {face.tobytes() for face in levels["none"]} <= {face.tobytes() for face in train.faces}
-    assert len({np.stack(faces).tobytes() for faces in levels.values()}) == 4
+    assert len({np.stack(faces).tobytes() for faces in levels.values()}) == 5
     assert all(face.shape == (48, 48) and face.dtype == np.uint8 for faces in levels.values() for face in faces)
 
 

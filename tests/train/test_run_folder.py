@@ -76,8 +76,9 @@ def test_a_run_comes_back_as_it_was_written(tmp_path: Path) -> None:
 NEW_SETTINGS = (
     *("ferplus", "balance", "optimizer", "weight_decay", "decay", "decay_every", "warm_up", "monitor", "patience"),
     *("freeze_epochs", "fine_tune_from", "fine_tune_learning_rate", "mixed_precision", "distillation", "split_seed"),
+    "calibrate",
 )
-NEW_FIELDS = ("loss", "train_accuracy", "multiply_accumulates")
+NEW_FIELDS = ("loss", "train_accuracy", "multiply_accumulates", "confidence")
 
 
 def test_runs_of_older_versions_can_be_read(tmp_path: Path) -> None:

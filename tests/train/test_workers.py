@@ -45,6 +45,7 @@ def start(arguments: list[str], ports: list[int], index: int) -> subprocess.Pope
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_two_workers_agree_with_one(mini_csv: Path, tmp_path: Path) -> None:
     shared = ["--data", str(mini_csv), *EVEN]
     alone = CliRunner().invoke(main, ["fit", *shared, "--out", str(tmp_path / "one")], catch_exceptions=False)

@@ -25,8 +25,8 @@ def layers(level: str, seed: int) -> Any:
     """Build the changes of mirror and light for a level.
 
     Args:
-        level: "none"; "light": mirror; "standard": mirror, 20 % brightness and 25 % contrast; "strong": the same and
-            Gaussian noise with a deviation of 8.
+        level: "none"; "light": mirror; "standard" and "camera": mirror, 20 % brightness and 25 % contrast; "strong":
+            the same and Gaussian noise with a deviation of 8.
         seed: Of the random numbers.
 
     Returns:
@@ -35,7 +35,7 @@ def layers(level: str, seed: int) -> Any:
     if level == "none":
         return None
     changes = [keras.layers.RandomFlip("horizontal", seed=seed, dtype="float32")]
-    if level in ("standard", "strong"):
+    if level in ("standard", "camera", "strong"):
         changes += [
             keras.layers.RandomBrightness(0.2, value_range=(0, 255), seed=seed + 1, dtype="float32"),
             keras.layers.RandomContrast(0.25, seed=seed + 2, dtype="float32"),
@@ -55,8 +55,7 @@ def move(pixels: Any, level: str, seed: Any) -> Any:
 
     Args:
         pixels: [N, H, W, 1] float32.
-        level: "light": up to 10 degrees, 10 % zoom and 8 % shift; "standard" and "strong": 15 degrees, 15 %, 10 %;
-            "none": nothing.
+        level: "light": up to 10 degrees, 10 % zoom and 8 % shift; the others: 15 degrees, 15 %, 10 %; "none": nothing.
         seed: [2] int64 tensor; equal seeds, equal moves.
     """
     if level == "none":

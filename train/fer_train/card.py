@@ -8,6 +8,7 @@ import jinja2
 from tabulate import tabulate
 
 from fer_edge import files
+from fer_train import calibrating
 from fer_train.judging import summary
 from fer_train.judging.judgement import Judgement
 from fer_train.run_folder import RunInfo
@@ -40,7 +41,7 @@ def overfitting(info: RunInfo) -> str:
 
 def write(folder: Path, name: str, info: RunInfo, judgement: Judgement) -> None:
     """Write the card into a run folder. Raises `FerError` where that is impossible."""
-    environment = jinja2.Environment(
+    environment = jinja2.Environment(  # nosec B701 # Markdown, no HTML
         loader=jinja2.PackageLoader("fer_train", "."), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
     text = environment.get_template("card.md.j2").render(
@@ -48,6 +49,7 @@ def write(folder: Path, name: str, info: RunInfo, judgement: Judgement) -> None:
         info=info,
         settings=info.settings,
         overfitting=overfitting(info),
+        confidence=calibrating.sentence(info.confidence),
         measures=tabulate(summary.measures(judgement), headers=["measure", "value"], tablefmt="pipe"),
         classes=tabulate(summary.classes(judgement), headers=summary.CLASS_HEADER, tablefmt="pipe"),
         counts=tabulate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fer_edge.command import Group
+from fer_train.commands.calibrate import calibrate
 from fer_train.commands.compare import compare
 from fer_train.commands.distil import distil
 from fer_train.commands.ensemble import ensemble
@@ -12,6 +13,7 @@ from fer_train.commands.evaluate import evaluate
 from fer_train.commands.fit import fit
 from fer_train.commands.inspect import inspect
 from fer_train.commands.list_architectures import list_architectures
+from fer_train.commands.recipe import recipe
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,5 +22,5 @@ def main() -> None:
     """Train facial-expression models on the workstation."""
 
 
-for command in (compare, distil, ensemble, evaluate, fit, inspect, list_architectures):
+for command in (calibrate, compare, distil, ensemble, evaluate, fit, inspect, list_architectures, recipe):
     main.add_command(command)

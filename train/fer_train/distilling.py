@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from fer_edge.errors import UsageError
 from fer_edge.metadata import InputSpec
 from fer_train import pipeline
+from fer_train.datasets import Split
 from fer_train.keras_setup import keras, tf
 from fer_train.run_folder import RunFolder
 from fer_train.settings import Distillation
@@ -56,6 +60,27 @@ def load(distillation: Distillation, labels: tuple[str, ...]) -> tuple[Teacher, 
         FerError: A run cannot be read.
     """
     return tuple(Teacher(run.model(), run.info.input) for run in runs(distillation.teachers, labels))
+
+
+def judged(
+    teachers: Sequence[Teacher], split: Split, temperature: float, batch_size: int = 64
+) -> npt.NDArray[np.float32]:
+    """Let teachers judge a split beforehand: each face as it is, and mirrored.
+
+    A student that sees the faces spoilt still learns what the teachers say of the clean ones, and in each epoch for
+    the cost of a look-up.
+
+    Returns:
+        [N, labels] float32, the mean of the teachers' softened probabilities.
+    """
+    opinions = []
+    for teacher in teachers:
+        ask = tf.function(lambda inputs, model=teacher.model: model(inputs, training=False), reduce_retracing=True)
+        for inputs, _ in pipeline.batches(split, teacher.spec, batch_size):
+            opinions.append((ask(inputs) + ask(inputs[:, :, ::-1])).numpy() / 2)
+    each = np.concatenate(opinions).reshape(len(teachers), len(split), -1)
+    softened: npt.NDArray[np.float32] = soften(each.mean(axis=0), temperature).numpy()
+    return softened
 
 
 def teaching(teachers: Sequence[Teacher], temperature: float) -> Callable[[Any, Any], Any]:

@@ -119,7 +119,7 @@ def fit_model(
     best = best_epoch(progress.epochs, settings.monitor, extras.keep_from)
     if setting.team.writes:
         # The others may find that the folder has its final name already.
-        with np.load(setting.folder / _BEST) as arrays:
+        with np.load(setting.folder / _BEST, allow_pickle=False) as arrays:
             checkpoint.put(model.weights, [arrays[name] for name in arrays], setting.folder / _BEST)
     return Course(progress.epochs, best, progress.seconds)
 
@@ -143,10 +143,13 @@ def _fit_phase(
     settings, classes, path = progress.settings, len(data.labels), setting.folder / checkpoint.NAME
     train, held_out = data.split("train"), data.split(data.selection_split())
     steps, first = pipeline.steps(train, settings, setting.team.size), len(progress.epochs)
-    teach = None
+    teach = taught = None
     if settings.distillation:
         teachers = extras.teachers or distilling.load(settings.distillation, data.labels)
-        teach = distilling.teaching(teachers, settings.distillation.temperature)
+        if settings.distillation.view == "clean":
+            taught = distilling.judged(teachers, train, settings.distillation.temperature)
+        else:
+            teach = distilling.teaching(teachers, settings.distillation.temperature)
     phase.apply(model)
     with setting.team.scope():
         optimizer = optimizing.optimizer(settings, steps, len(phase.epochs), phase.learning_rate)
@@ -184,7 +187,14 @@ def _fit_phase(
         model.fit(
             setting.team.share(
                 lambda worker: pipeline.training(
-                    train, spec, settings, classes, epochs=range(first, phase.epochs.stop), teach=teach, worker=worker
+                    train,
+                    spec,
+                    settings,
+                    classes,
+                    epochs=range(first, phase.epochs.stop),
+                    teach=teach,
+                    taught=taught,
+                    worker=worker,
                 )
             ),
             steps_per_epoch=steps,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from fer_edge import preprocessing
 from fer_edge.errors import DataError
 from fer_edge.metadata import InputSpec
-from fer_train import augmentation, balance
+from fer_train import augmentation, balance, corrupting
 from fer_train.datasets import Split
 from fer_train.keras_setup import tf
 from fer_train.randomness import Generators
@@ -74,6 +74,7 @@ def training(
     *,
     epochs: range,
     teach: Callable[[Any, Any], Any] | None = None,
+    taught: npt.NDArray[np.float32] | None = None,
     worker: tuple[int, int] = (0, 1),
 ) -> Any:
     """Build a `tf.data.Dataset` of the batches of some epochs, one epoch after the other.
@@ -88,13 +89,15 @@ def training(
         classes: Their number.
         epochs: Numbers from 0.
         teach: From augmented pixels [B, H, W, 1] of 0..255 and targets [B, classes] to the targets of the loss.
+        taught: [N, classes] float32, what teachers said of each face beforehand; it stands beside its target.
         worker: Of several that share each batch, which, and how many they are.
 
     Returns:
-        Batches of inputs [B, H, W, C] float32, targets [B, classes] float32, and weights [B] float32 where classes
-        are weighted.
+        Batches of inputs [B, H, W, C] float32, targets [B, classes] float32, or twice as many, and weights [B] float32
+        where classes are weighted.
     """
-    read, all_targets = _reader(split, spec), tf.constant(targets(split, classes))
+    beside = () if taught is None else (taught,)
+    read, all_targets = _reader(split, spec), tf.constant(np.concatenate([targets(split, classes), *beside], axis=1))
     shown = tf.constant(balance.order(split.labels, settings.balance))
     weights = balance.weights(split.labels, classes, settings.balance)
     augment = augmentation.layers(settings.augment, settings.seed)
@@ -117,11 +120,15 @@ def training(
         if augment is not None:
             generators.place(place)
             pixels = augment(augmentation.move(pixels, settings.augment, seed + 6), training=True)
+        if settings.augment == "camera":
+            pixels = corrupting.corrupt(augmentation.erase(pixels, seed + 5), spec.face_size or spec.height, seed)
         if settings.augment == "strong":
             pixels, wanted = augmentation.mix(augmentation.erase(pixels, seed + 5), wanted, seed)
         inputs = scale(pixels, spec)
-        taught = wanted if teach is None else teach(pixels, wanted)
-        return (inputs, taught) if weights is None else (inputs, taught, tf.linalg.matvec(wanted, weights))
+        lessons = wanted if teach is None else teach(pixels, wanted)
+        return (
+            (inputs, lessons) if weights is None else (inputs, lessons, tf.linalg.matvec(wanted[:, :classes], weights))
+        )
 
     # Faces may be read side by side; changing them not: the layers' generators have a state, and parallel calls would
     # race for it.

@@ -27,8 +27,9 @@ import msgspec
 from fer_edge import files
 from fer_edge.errors import FerError, UsageError
 from fer_edge.metadata import Accuracy, InputSpec
-from fer_train import checkpoint, samples
-from fer_train.datasets import Split
+from fer_train import checkpoint, datasets, samples
+from fer_train.calibrating import Confidence
+from fer_train.datasets import Dataset, Split
 from fer_train.settings import FitSettings
 
 MODEL = "model.keras"
@@ -70,6 +71,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         loss: Cross-entropy of the kept weights on that split.
         train_accuracy: Of the kept weights on a sample of the training faces, not augmented.
         multiply_accumulates: Of one face's way through the network.
+        confidence: How it was calibrated; None where it was not.
         started: UTC, ISO 8601.
         seconds: Wall-clock time of the fitting.
         versions: Packages, name to version.
@@ -88,6 +90,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     loss: float | None = None
     train_accuracy: Accuracy | None = None
     multiply_accumulates: int | None = None
+    confidence: Confidence | None = None
     started: str
     seconds: float
     versions: dict[str, str]
@@ -123,14 +126,38 @@ class RunFolder:
         return self.path.resolve().name
 
     def model(self) -> Any:
-        """Load the Keras model. Raises `FerError` where it cannot be loaded."""
+        """Load the Keras model. Raises `FerError` where it cannot be loaded or contradicts the run's `run.json`."""
         from fer_train.keras_setup import keras
 
         try:
-            return keras.models.load_model(self.path / MODEL, compile=False)
+            model = keras.models.load_model(self.path / MODEL, compile=False)
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             reason = str(error).strip().splitlines()[0]
             raise FerError(f"{self.path / MODEL} cannot be loaded: {reason}; train again") from error
+        spec = self.info.input
+        expected = (spec.height, spec.width, spec.channels), len(self.info.labels)
+        if (model.input_shape[1:], model.output_shape[-1]) != expected:
+            raise FerError(f"{self.path}: the model's input or output contradicts its run.json; train again")
+        return model
+
+    def data(self, path: Path) -> Dataset:
+        """Read the data that the run was trained on, divided as it was then.
+
+        Raises:
+            UsageError: It is other data: the run's held-out faces would no longer be held out.
+            DataError: It cannot be read.
+        """
+        settings = self.info.settings
+        data = datasets.load(
+            path,
+            labels=settings.labels,
+            drop_duplicates=settings.drop_duplicates,
+            ferplus=settings.ferplus,
+            seed=settings.split_seed,
+        )
+        if data.fingerprint() != self.info.data.sha256:
+            raise UsageError(f"{data.name} is not the data that the run was trained on (its fingerprint differs)")
+        return data
 
     def calibration(self) -> Split:
         """Read the sample of training faces. Raises `DataError`."""

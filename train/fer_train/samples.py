@@ -34,7 +34,7 @@ def read(path: Path, labels: tuple[str, ...]) -> Split:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             faces, numbers = arrays["faces"], arrays["labels"]
-    except (OSError, ValueError, KeyError, EOFError, SyntaxError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, SyntaxError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read: {error}; train again") from error
     if (
         faces.ndim != 3

@@ -6,11 +6,12 @@ import msgspec
 
 from fer_train.datasets import FerPlus
 
-AUGMENTATIONS = ("none", "light", "standard", "strong")
+AUGMENTATIONS = ("none", "light", "standard", "camera", "strong")
 BALANCES = ("none", "class-weight", "oversample")
 MONITORS = ("accuracy", "macro-f1", "loss")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "step", "cosine", "plateau")
+TEACHER_VIEWS = ("same", "clean")
 
 
 class Distillation(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,11 +21,14 @@ class Distillation(msgspec.Struct, frozen=True, kw_only=True):
         teachers: Run folders, as given; their probabilities are averaged.
         temperature: Divides the scores of teacher and student before the softmax, at least 1.
         share: Weight of the teachers' targets, 0..1; the labels have the rest.
+        view: What the teachers are shown: "same", what the student sees; "clean", the face as it is in the data and
+            its mirror image, once for the whole training.
     """
 
     teachers: tuple[str, ...]
     temperature: float
     share: float
+    view: str = "same"
 
 
 class FitSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +41,7 @@ class FitSettings(msgspec.Struct, frozen=True, kw_only=True):
         channels: 1 or 3.
         alpha: Width multiplier of the architecture.
         weights: "imagenet", "none", or the path of an `.h5` file.
+        start_from: Run folder of a model of this architecture whose weights the training starts with, None for none.
         head: Units of the dense layers before the softmax.
         dropout: Fraction of features dropped before the head.
         augment: Level of augmentation, of `AUGMENTATIONS`.
@@ -66,6 +71,7 @@ class FitSettings(msgspec.Struct, frozen=True, kw_only=True):
         fine_tune_learning_rate: The learning rate afterwards, None for the same.
         mixed_precision: Whether products were computed in bfloat16.
         distillation: Teachers, None for labels alone.
+        calibrate: Whether a temperature was put into the last layer at the end; what it did is in `RunInfo.confidence`.
     """
 
     data: str
@@ -102,6 +108,8 @@ class FitSettings(msgspec.Struct, frozen=True, kw_only=True):
     fine_tune_learning_rate: float | None = None
     mixed_precision: bool = False
     distillation: Distillation | None = None
+    start_from: str | None = None
+    calibrate: bool = True
 
     def differences(self, other: FitSettings) -> list[str]:
         """Name what is different in other settings, but for the path of the data: `seed was 1 and is 2`."""

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,51 @@ from typing import Any
 import numpy as np
 
 from fer_edge import evaluation
-from fer_edge.errors import DataError
+from fer_edge.errors import DataError, UsageError
+from fer_edge.labels import EXPRESSIONS
 from fer_edge.metadata import InputSpec
-from fer_train import architectures, card, cost, fitting, pipeline, precision, run_folder, samples, workers
+from fer_train import (
+    architectures,
+    calibrating,
+    card,
+    cost,
+    fitting,
+    pipeline,
+    precision,
+    run_folder,
+    samples,
+    workers,
+)
 from fer_train.datasets import Dataset, defects
 from fer_train.judging import metrics, report
 from fer_train.keras_setup import keras
-from fer_train.run_folder import DataInfo, RunInfo
+from fer_train.run_folder import DataInfo, RunFolder, RunInfo
 from fer_train.settings import FitSettings
 
 SMALLEST_FACE = 8
 _TRAIN_SAMPLE = 5_000
 _PACKAGES = ("fer-edge", "tensorflow", "tf-keras", "numpy", "opencv-python-headless")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a model came to be.
+
+    Attributes:
+        settings: All settings.
+        spec: The model's input.
+        course: Of the fitting.
+        started: UTC, ISO 8601.
+        versions: Packages that trained it, name to version.
+        machine: That trained it.
+    """
+
+    settings: FitSettings
+    spec: InputSpec
+    course: fitting.Course
+    started: str
+    versions: dict[str, str]
+    machine: str
 
 
 def fit(
@@ -66,31 +100,58 @@ def fit(
     with _folder(out, resume=resume, writes=team.writes) as folder:
         with precision.policy(mixed=settings.mixed_precision), team.scope():
             model = build(settings, len(data.labels))
+            if settings.start_from is not None:
+                _start(model, RunFolder(Path(settings.start_from)))
         setting = fitting.Setting(folder, say, bar, tensorboard, team)
         course = fitting.fit_model(model, settings, data, spec, setting)
         if not team.writes:
             return None
-        # In float32, without an optimizer, whose state would triple the file, and without the team.
+        # In float32, and without the team.
         plain = build(settings, len(data.labels), weights="none")
         plain.set_weights(model.get_weights())
-        plain.save(folder / run_folder.MODEL)
-        return _finish(folder, out.resolve().name, plain, settings, data, spec, course, started)
+        versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
+        machine = f"{platform.machine()} {platform.system()}, {os.cpu_count()} processors"
+        trained = Trained(settings, spec, course, started.isoformat(timespec="seconds"), versions, machine)
+        _keep_faces(folder, trained, data)
+        return finish(folder, out.resolve().name, plain, trained, data, calibrate=settings.calibrate)
 
 
 def build(settings: FitSettings, classes: int, *, weights: str | None = None) -> Any:
     """Build the network that the settings name, with other starting weights where they are given."""
-    plan = architectures.Plan(
+    return architectures.build(settings.arch, _plan(settings, classes, weights or settings.weights))
+
+
+def check(settings: FitSettings) -> None:
+    """Find out, without data, whether the network that the settings name can be built and frozen as they say.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    architectures.check(settings.arch, _plan(settings, len(EXPRESSIONS), settings.weights))
+    if settings.freeze_epochs:
+        architectures.backbone_end(settings.arch)
+
+
+def _plan(settings: FitSettings, classes: int, weights: str) -> architectures.Plan:
+    return architectures.Plan(
         input_size=settings.input_size,
         channels=settings.channels,
         classes=classes,
         alpha=settings.alpha,
-        weights=weights or settings.weights,
+        weights=weights,
         head=settings.head,
         dropout=settings.dropout,
         l2=settings.l2,
         batch_norm=settings.batch_norm,
     )
-    return architectures.build(settings.arch, plan)
+
+
+def _start(model: Any, run: RunFolder) -> None:
+    """Take over the weights of a run."""
+    weights = run.model().get_weights()
+    if [weight.shape for weight in weights] != [weight.shape for weight in model.get_weights()]:
+        raise UsageError(f"--start-from {run.path} is another network than {model.name}: give the same architecture")
+    model.set_weights(weights)
 
 
 def _input(settings: FitSettings, data: Dataset) -> InputSpec:
@@ -119,17 +180,18 @@ def _folder(out: Path, *, resume: bool, writes: bool) -> Iterator[Path]:
         fitting.clean(folder)
 
 
-def _finish(
-    folder: Path,
-    name: str,
-    model: Any,
-    settings: FitSettings,
-    data: Dataset,
-    spec: InputSpec,
-    course: fitting.Course,
-    started: datetime,
-) -> RunInfo:
-    """Judge a model and write all of the run folder but the model."""
+def finish(folder: Path, name: str, model: Any, trained: Trained, data: Dataset, *, calibrate: bool) -> RunInfo:
+    """Judge a model and write it with its report, its card and `run.json`.
+
+    Args:
+        folder: Of the run, before it has its name.
+        name: Of the run.
+        model: In float32, without an optimizer; calibrated in place.
+        trained: How it came to be.
+        data: What it was trained on.
+        calibrate: Whether to put a temperature into the last layer first.
+    """
+    settings, spec = trained.settings, trained.spec
     judged_on = data.selection_split()
     held_out, train = data.split(judged_on), data.split("train")
 
@@ -138,7 +200,13 @@ def _finish(
             predicted: np.ndarray = model.predict(pipeline.batches(split, spec, settings.batch_size), verbose=0)
         return predicted
 
-    probabilities = predict(held_out)
+    probabilities, confidence = predict(held_out), None
+    if calibrate:
+        confidence = calibrating.measure(judged_on, probabilities, held_out.labels, settings.seed)
+        calibrating.fold(model, confidence.temperature)
+        probabilities = predict(held_out)
+    # Without an optimizer, whose state would triple the file.
+    model.save(folder / run_folder.MODEL)
     judgement = metrics.judge(judged_on, probabilities, held_out.labels, data.labels, defects.leaked(data, judged_on))
     sample = samples.draw(train, _TRAIN_SAMPLE, settings.seed)
     info = RunInfo(
@@ -147,24 +215,29 @@ def _finish(
         labels=data.labels,
         input=spec,
         parameters=int(model.count_params()),
-        epochs=course.epochs,
-        best_epoch=course.best + 1,
+        epochs=trained.course.epochs,
+        best_epoch=trained.course.best + 1,
         accuracy=judgement.accuracy,
         recalls={one.label: one.recall for one in judgement.classes},
         loss=judgement.negative_log_likelihood,
         train_accuracy=evaluation.accuracy("train", predict(sample).argmax(axis=1), sample.labels),
         multiply_accumulates=cost.multiply_accumulates(model),
-        started=started.isoformat(timespec="seconds"),
-        seconds=round(course.seconds, 1),
-        versions={package: importlib.metadata.version(package) for package in _PACKAGES},
-        machine=f"{platform.machine()} {platform.system()}, {os.cpu_count()} processors",
+        confidence=confidence,
+        started=trained.started,
+        seconds=round(trained.course.seconds, 1),
+        versions=trained.versions,
+        machine=trained.machine,
     )
-    report.write(folder, name, judgement, held_out, probabilities, data.labels, epochs=course.epochs)
+    report.write(folder, name, judgement, held_out, probabilities, data.labels, epochs=info.epochs)
     card.write(folder, name, info, judgement)
-    for file, split, size in (
-        (run_folder.CALIBRATION, train, samples.CALIBRATION_SIZE),
-        (run_folder.HELD_OUT, held_out, samples.HELD_OUT_SIZE),
-    ):
-        samples.write(folder / file, samples.draw(split, size, settings.seed), spec)
     run_folder.write_info(folder, info)
     return info
+
+
+def _keep_faces(folder: Path, trained: Trained, data: Dataset) -> None:
+    """Write the faces that the converter needs."""
+    for file, split, size in (
+        (run_folder.CALIBRATION, data.split("train"), samples.CALIBRATION_SIZE),
+        (run_folder.HELD_OUT, data.split(data.selection_split()), samples.HELD_OUT_SIZE),
+    ):
+        samples.write(folder / file, samples.draw(split, size, trained.settings.seed), trained.spec)

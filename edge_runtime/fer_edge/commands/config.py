@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 from tabulate import tabulate
 
 from fer_edge import configuration
-from fer_edge.command import Group
+from fer_edge.command import Group, writing_stdout
 from fer_edge.commands import options
 from fer_edge.errors import UsageError
 from fer_edge.settings import Settings, document
@@ -39,11 +40,11 @@ def show(config_file: Path | None, assignments: tuple[str, ...], as_json: bool) 
         for key in keys(Settings)
     ]
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
+        _say(_json(rows))
         return
     for row in rows:
         row["value"] = msgspec.json.encode(row["value"]).decode()
-    click.echo(tabulate(rows, headers="keys", disable_numparse=True))
+    _say(tabulate(rows, headers="keys", disable_numparse=True))
 
 
 @config.command()
@@ -62,28 +63,37 @@ def check(file: Path) -> None:
     except configuration.ConfigurationError as error:
         findings = error.findings
     for finding in findings:
-        click.echo(finding)
+        _say(finding)
     if findings:
         raise UsageError(f"{len(findings)} mistake{'s' if len(findings) > 1 else ''} in {file}")
-    click.echo(f"{file}: ok")
+    _say(f"{file}: ok")
 
 
 @config.command()
 def schema() -> None:
     """Print the JSON Schema of the settings, which editors use to complete and check."""
-    click.echo(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Settings)), indent=2))
+    _say(_json(msgspec.json.schema(Settings)))
 
 
 @config.command()
 def init() -> None:
     """Print a configuration file that explains every setting and changes none."""
-    click.echo(document.toml(), nl=False)
+    _say(document.toml(), nl=False)
 
 
 @config.command("keys")
 def list_keys() -> None:
     """Print tables of all settings as Markdown."""
-    click.echo(document.markdown(), nl=False)
+    _say(document.markdown(), nl=False)
+
+
+def _json(content: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
+
+
+def _say(text: str, *, nl: bool = True) -> None:
+    with writing_stdout():
+        click.echo(text, nl=nl)
 
 
 def _standard_input() -> str:

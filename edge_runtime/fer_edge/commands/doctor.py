@@ -6,14 +6,15 @@ import shutil
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
 
 from fer_edge.command import Command, writing_stdout
+from fer_edge.commands import options
 from fer_edge.doctor import LEVELS, Finding, Level, examine, worst
 from fer_edge.errors import FerError
+from fer_edge.runtimes import RUNTIMES
 
 _COLORS: dict[Level, str] = {"ok": "green", "warning": "yellow", "failure": "red"}
 _LEVEL_WIDTH = max(map(len, LEVELS))
@@ -21,23 +22,12 @@ _CHECK_WIDTH = len("temperature")
 _INDENT = " " * (_LEVEL_WIDTH + _CHECK_WIDTH + 4)
 
 
-def _known(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
-    """Refuse a runtime of no known name."""
-    if value is None:
-        return None
-    try:
-        from fer_edge.interpreter import RUNTIMES  # brings in NumPy and OpenCV, which may be what is broken
-    except ImportError:
-        return value
-    return click.Choice([runtime.name for runtime in RUNTIMES]).convert(value, param, ctx)
-
-
 @click.command(cls=Command)
-@click.option("--model", type=click.Path(path_type=Path), help="A .tflite to try.  [default: the shipped one]")
+@options.model
 @click.option(
     "--runtime",
+    type=click.Choice([runtime.name for runtime in RUNTIMES]),
     metavar="NAME",
-    callback=_known,
     help="The only interpreter to use.  [default: the first that is installed]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of lines.")
@@ -59,7 +49,8 @@ def doctor(model: Path | None, runtime: str | None, as_json: bool) -> None:
     if failed:
         raise FerError(f"{failed} of {len(findings)} lines tell of a failure: do what they say, the first one first")
     if not as_json:
-        click.echo(f"no failure, {warned or 'no'} warning{'s' if warned != 1 else ''}")
+        with writing_stdout():
+            click.echo(f"no failure, {warned or 'no'} warning{'s' if warned != 1 else ''}")
 
 
 def _line(finding: Finding) -> str:

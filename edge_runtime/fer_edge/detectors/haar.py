@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import msgspec
 
+from fer_edge import files
 from fer_edge.box import Box
 from fer_edge.errors import FerError
 from fer_edge.preprocessing import Pixels
@@ -15,6 +16,8 @@ from fer_edge.shrinking import shrink
 
 # Debian's OpenCV, which 32-bit systems use, keeps its cascades here, in a package of their own.
 _DEBIAN = Path("/usr/share/opencv4/haarcascades")
+# Height of the picture that is searched, in units of its working width: no camera gives a higher one.
+_HIGHEST = 4
 
 
 def cascade_folder() -> Path:
@@ -34,9 +37,9 @@ class HaarDetector:
         """
         self.settings = settings
         path = Path(settings.cascade)
-        if not path.is_file():
+        if not _is_file(path):
             path = cascade_folder() / path
-        if not path.is_file():
+        if not _is_file(path):
             raise FerError(
                 f"no cascade {settings.cascade}, nor {path}; OpenCV has cascades up to version 4, "
                 "Debian's are in the package opencv-data"
@@ -52,9 +55,10 @@ class HaarDetector:
     def detect(self, gray: Pixels) -> list[Box]:
         """Give the faces in a picture; see `Detector`."""
         rows, columns = gray.shape
-        reduction = max(1.0, columns / self.settings.working_width)
+        width = self.settings.working_width
+        reduction = max(1.0, columns / width, rows / (_HIGHEST * width))
         if reduction > 1:
-            gray = shrink(gray, self.settings.working_width, max(1, round(rows / reduction)))
+            gray = shrink(gray, max(1, round(columns / reduction)), max(1, round(rows / reduction)))
         smallest = max(1, round(min(gray.shape) * self.settings.smallest))
         found = self._cascade.detectMultiScale(
             gray,
@@ -95,11 +99,30 @@ class HaarDetector:
         return max(moved, key=box.overlap, default=None)
 
 
+def _is_file(path: Path) -> bool:
+    """Tell files from all else, pipes too, which OpenCV would wait for. Raises what `files.kind` raises."""
+    return files.kind(path) == "file" and path.is_file()
+
+
 def _within(box: Box, columns: int, rows: int) -> Box:
     """Keep rounding from pushing a box over the border."""
     return Box(box.x, box.y, min(box.width, columns - box.x), min(box.height, rows - box.y))
 
 
 def create(place: str, settings: DetectorSettings) -> HaarDetector:
-    """Make the detector, with the settings' cascade unless another is named."""
-    return HaarDetector(msgspec.structs.replace(settings.haar, cascade=place) if place else settings.haar)
+    """Make the detector, with the settings' cascade unless another is named.
+
+    Raises:
+        FerError: See `HaarDetector`; or the cascade, where it is not one of OpenCV's, makes OpenCV crash.
+    """
+    path = Path(place or settings.haar.cascade)
+    if _is_file(path) and path.resolve().parent != cascade_folder().resolve():
+        from fer_edge.detectors import _trying  # most runs try nothing
+
+        _trying.check("haar", path)
+    return read(path, settings)
+
+
+def read(path: Path, settings: DetectorSettings) -> HaarDetector:
+    """Make the detector of a cascade as it is, by its path or its name in OpenCV's folder."""
+    return HaarDetector(msgspec.structs.replace(settings.haar, cascade=str(path)))

@@ -6,6 +6,7 @@ misses, for several times the cost on processors without wide vector units.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,10 @@ from fer_edge.settings.detectors import DetectorSettings, YunetSettings
 _GRID = 32
 # Below so many pixels there is no face to recognise, and the network's answers to such pictures are anything.
 _SMALLEST = 16
+# Of the picture that is searched, in units of its working width; see the cascade's.
+_HIGHEST = 4
+# SHA-256 of the zoo's face_detection_yunet_2023mar.onnx.
+_ZOO = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
 
 class YunetDetector:
@@ -52,7 +57,9 @@ class YunetDetector:
 
     def detect(self, gray: Pixels) -> list[Box]:
         """Give the faces in a picture; see `Detector`."""
-        return self._search(gray, min(1.0, self.settings.working_width / gray.shape[1]))
+        rows, columns = gray.shape
+        width = self.settings.working_width
+        return self._search(gray, min(1.0, width / columns, _HIGHEST * width / rows))
 
     def follow(self, gray: Pixels, box: Box) -> Box | None:
         """Give the face that was at a box in the frame before; see `Detector`."""
@@ -106,9 +113,18 @@ def create(place: str, settings: DetectorSettings) -> YunetDetector:
 
     Raises:
         UsageError: None is named.
-        FerError: See `YunetDetector`.
+        FerError: See `YunetDetector`; or the network, where it is not the zoo's, makes OpenCV crash.
     """
     file = place or settings.yunet.file
     if not file:
         raise UsageError("the detector yunet needs its network: give yunet:face_detection_yunet_2023mar.onnx")
-    return YunetDetector(Path(file), settings.yunet)
+    if hashlib.sha256(files.read_bytes(Path(file), "detector")).hexdigest() != _ZOO:
+        from fer_edge.detectors import _trying  # most runs try nothing
+
+        _trying.check("yunet", Path(file))
+    return read(Path(file), settings)
+
+
+def read(path: Path, settings: DetectorSettings) -> YunetDetector:
+    """Make the detector of a network as it is."""
+    return YunetDetector(path, settings.yunet)

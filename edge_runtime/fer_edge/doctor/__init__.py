@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from fer_edge.board import Answer, Board, ask_firmware
-from fer_edge.doctor import cameras, health, resources, system
+from fer_edge.doctor import cameras, clock, health, resources, system
 from fer_edge.doctor.apart import apart
 from fer_edge.doctor.finding import LEVELS, Finding, Level, failure, worst
 
@@ -32,7 +32,7 @@ def examine(
     Args:
         model: The `.tflite` to try; None for the shipped one.
         runtime: See `fer_edge.interpreter.Interpreter`.
-        root: Folder that holds `proc`, `sys`, `dev`, `run` and `etc`.
+        root: Folder that holds `proc`, `sys`, `dev` and `etc`.
         firmware: How to ask a Raspberry Pi's firmware.
 
     Yields:
@@ -55,7 +55,7 @@ def examine(
         "governor": partial(health.governor, board),
         "memory": partial(resources.memory, root),
         "disk": partial(resources.disk, (root, Path())),
-        "clock": partial(resources.clock, root),
+        "clock": clock.clock,
     }
     for name, check in checks.items():
         yield from _guarded(name, check)

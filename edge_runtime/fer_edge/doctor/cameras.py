@@ -29,7 +29,7 @@ def _libcamera() -> list[Finding]:
     return apart("camera", "picamera2", patience_s=_PI_S) if installed else []
 
 
-def cameras(board: Board, *, query: Query = v4l2.query, libcamera: Libcamera = _libcamera) -> list[Finding]:
+def cameras(board: Board, *, query: Query = v4l2.ask, libcamera: Libcamera = _libcamera) -> list[Finding]:
     """Tell of each camera with what to give as `--source`.
 
     Args:

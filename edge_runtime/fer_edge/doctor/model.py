@@ -14,12 +14,14 @@ from fer_edge.errors import FerError, ModelError
 from fer_edge.graph import Graph
 from fer_edge.metadata import ModelMetadata, read_model
 from fer_edge.models import shipped_model
+from fer_edge.runtimes import find_runtime
 from fer_edge.verifying import verify
 
 _MODEL = "copy or convert the file again; 'fer-edge models list' shows those that ship"
-_INTERPRETER = (
-    "pip install --upgrade ai-edge-litert" if sys.maxsize > 2**32 else "pip install 'tflite-runtime==2.14.0' 'numpy<2'"
-)
+_LITERT = "pip install --upgrade ai-edge-litert"
+# LiteRT has no 32-bit wheels.
+_INTERPRETER = _LITERT if sys.maxsize > 2**32 else "pip install 'tflite-runtime==2.14.0' 'numpy<2'"
+_FASTER = _LITERT if sys.maxsize > 2**32 else "a 64-bit Raspberry Pi OS has a faster interpreter"
 # Of the arithmetic that XNNPACK should do.
 _SHARE = 0.9
 
@@ -32,13 +34,13 @@ def examine(model: str | None, runtime: str | None) -> Iterator[Finding]:
         runtime: See `interpreter.Interpreter`.
     """
     try:
-        chosen, _ = interpreter.find_runtime(runtime)
+        chosen, _ = find_runtime(runtime)
     except FerError as error:
         yield failure("interpreter", str(error), _INTERPRETER)
         return
     release = chosen.release
-    version = f"{chosen.version}, which has the operators of TFLite {release}" if release else "of unknown version"
-    yield ok("interpreter", f"{chosen.name} {version}; NumPy {np.__version__}")
+    has = f", which has the operators of TFLite {release}" if release else ""
+    yield ok("interpreter", f"{chosen.name} {chosen.version}{has}; NumPy {np.__version__}")
     path = Path(model) if model else shipped_model()
     try:
         content, metadata = read_model(path)
@@ -68,8 +70,7 @@ def _kernels(content: bytes, metadata: ModelMetadata, runtime: str | None) -> Fi
     told += f"; the interpreter itself: {', '.join(own)}" if own else ""
     if share >= _SHARE:
         return ok("kernels", told)
-    advice = "the model works, several times slower than it could: pip install --upgrade ai-edge-litert"
-    return warning("kernels", told, advice)
+    return warning("kernels", told, f"the model works, several times slower than it could: {_FASTER}")
 
 
 def _share(graph: Graph) -> float:

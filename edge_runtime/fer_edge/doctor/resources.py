@@ -1,4 +1,4 @@
-"""What there is left: memory, disk; and whether the clock is right."""
+"""What there is left: memory, disk."""
 
 from __future__ import annotations
 
@@ -61,18 +61,3 @@ def _room(folder: Path, room: os.statvfs_result) -> Finding:
     if free < _DISK_FULL_MB:
         return failure("disk", told, advice)
     return warning("disk", told, advice) if free < _DISK_LOW_MB else ok("disk", told)
-
-
-def clock(root: Path) -> list[Finding]:
-    """Tell whether systemd-timesyncd(8) has set the clock since the start; most Raspberry Pis have no other."""
-    state = root / "run/systemd/timesync"
-    try:
-        if (state / "synchronized").exists():
-            return [ok("clock", "synchronised")]
-        runs = state.is_dir()
-    except OSError:  # a folder that may not be searched
-        runs = False
-    if not runs:
-        return [ok("clock", "systemd-timesyncd does not run here; what sets the clock is not known")]
-    advice = "connect the network and wait ('timedatectl timesync-status'); until then times of results may be wrong"
-    return [warning("clock", "not synchronised since the start", advice)]

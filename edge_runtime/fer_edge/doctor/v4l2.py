@@ -5,11 +5,18 @@ https://docs.kernel.org/userspace-api/media/v4l/vidioc-querycap.html
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
+
+from fer_edge import processes
 
 # struct v4l2_capability: driver, card, bus_info, version, capabilities, device_caps, reserved[3].
 _CAPABILITY = struct.Struct("=16s32s32sIII12x")
@@ -18,6 +25,8 @@ _QUERYCAP = 2 << 30 | _CAPABILITY.size << 16 | ord("V") << 8
 _VIDEO_CAPTURE = 0x00000001
 _VIDEO_CAPTURE_MPLANE = 0x00001000
 _DEVICE_CAPS = 0x80000000
+# A driver answers at once; a USB camera that slept takes a second or two.
+_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -36,8 +45,43 @@ class Capability:
     captures: bool
 
 
+def ask(device: Path, *, patience_s: float = _PATIENCE_S) -> Capability:
+    """Ask a device file what it is by another process: a driver that hangs keeps whoever opened its device.
+
+    Args:
+        device: The device file.
+        patience_s: Seconds after which it is given up.
+
+    Raises:
+        OSError: See `query`; or it gave no answer (`TimeoutError`), or the process that asked did not run or ended.
+    """
+    # -P: nothing in the current folder stands in for a module.
+    command = [sys.executable, "-P", "-c", "from fer_edge.doctor import v4l2; v4l2.main()", str(device)]
+    try:
+        done = processes.run(command, patience_s)
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {patience_s:g} s", str(device)) from None
+    try:
+        told = msgspec.json.decode(done.stdout, type=Capability | int)
+    except msgspec.DecodeError:
+        reason = f"the process that asked it ended with {done.returncode}"
+        raise OSError(errno.EIO, reason, str(device)) from None
+    if isinstance(told, int):
+        raise OSError(told, os.strerror(told), str(device))
+    return told
+
+
+def main() -> None:
+    """Print what the device file named on the command line is, or the number of the error, as JSON."""
+    try:
+        told: Capability | int = query(Path(sys.argv[1]))
+    except OSError as error:
+        told = error.errno or errno.EIO
+    sys.stdout.buffer.write(msgspec.json.encode(told))
+
+
 def query(device: Path) -> Capability:
-    """Ask a device file what it is.
+    """Ask a device file what it is, in this process.
 
     Raises:
         OSError: It cannot be opened (EACCES: by this user), or is no video device (ENOTTY).

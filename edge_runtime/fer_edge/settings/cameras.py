@@ -80,3 +80,28 @@ class V4l2Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Meta(description="Width and height of the picture, pixels; 0, 0 for the driver's choice."),
     ] = (0, 0)
     frame_rate: Annotated[float, Meta(ge=0, le=1000, description="Frames a second; 0 for the driver's choice.")] = 0.0
+
+
+class ReconnectSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What happens where a camera or stream is lost."""
+
+    give_up_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1e9,
+            description="Seconds for which it is opened again and again, before the program ends with exit code 69; 0 "
+            "to end at once.",
+        ),
+    ] = 300.0
+    at_start: Annotated[
+        bool,
+        Meta(description="Whether one that is not there at the start is waited for as well; else that is an error."),
+    ] = False
+    pause_s: Annotated[
+        float,
+        Meta(ge=0.01, le=3600, description="Seconds before the second attempt; each further pause is twice as long."),
+    ] = 0.5
+    max_pause_s: Annotated[
+        float, Meta(ge=0.01, le=3600, description="Seconds that a pause takes at most; up to half is left to chance.")
+    ] = 30.0

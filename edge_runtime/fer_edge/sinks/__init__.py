@@ -43,7 +43,8 @@ class Writer(Protocol):
 class Sink(Writer, Protocol):
     """One output: a context manager that holds what it writes to.
 
-    One that can tell of events has a method `tell(event: Event)` as well.
+    One that can tell of events has a method `tell(event: Event)` as well, and one that can tell whether the camera is
+    there a method `camera(there: bool)`.
 
     Attributes:
         pictures: Whether `write` needs the frame. The others get none, so that what waits for them is small.
@@ -153,4 +154,7 @@ def open_sinks(
                 outputs.add(stack.enter_context(Queued(sink, losses, size)))
             else:
                 outputs.add(stack.enter_context(Direct(sink, losses)))
-        yield outputs
+        try:
+            yield outputs
+        finally:
+            outputs.end()

@@ -1,7 +1,8 @@
 """What Home Assistant is told, so that a device and its sensors appear there by themselves.
 
 The messages are those of its documentation: https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery and
-https://www.home-assistant.io/integrations/sensor.mqtt/, one a sensor, which every version understands.
+https://www.home-assistant.io/integrations/sensor.mqtt/ (and binary_sensor.mqtt/), one a sensor, which every version
+understands.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Device:
         version: Of fer-edge.
         state_topic: Where its state is published.
         availability_topic: Where "online" and "offline" are.
+        camera_topic: Where the same is told of the camera.
     """
 
     identifier: str
@@ -35,6 +37,7 @@ class Device:
     version: str
     state_topic: str
     availability_topic: str
+    camera_topic: str
 
 
 def messages(device: Device, labels: Sequence[str], prefix: str) -> dict[str, dict[str, Any]]:
@@ -69,8 +72,15 @@ def messages(device: Device, labels: Sequence[str], prefix: str) -> dict[str, di
             "state_class": "measurement",
         },
     }
+    camera = {
+        "name": "Camera",
+        "device_class": "connectivity",
+        "entity_category": "diagnostic",
+        "state_topic": device.camera_topic,
+        "payload_on": "online",
+        "payload_off": "offline",
+    }
     shared = {
-        "state_topic": device.state_topic,
         "availability_topic": device.availability_topic,
         "device": {
             "identifiers": [device.identifier],
@@ -81,11 +91,13 @@ def messages(device: Device, labels: Sequence[str], prefix: str) -> dict[str, di
         },
         "origin": {"name": "fer-edge", "sw_version": device.version},
     }
+    entities = {("sensor", key): {**sensor, "state_topic": device.state_topic} for key, sensor in sensors.items()}
+    entities["binary_sensor", "camera"] = camera
     return {
-        f"{prefix}/sensor/{device.identifier}/{key}/config": {
-            **sensor,
+        f"{prefix}/{kind}/{device.identifier}/{key}/config": {
+            **entity,
             "unique_id": f"{device.identifier}_{key}",
             **shared,
         }
-        for key, sensor in sensors.items()
+        for (kind, key), entity in entities.items()
     }

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, ClassVar, Protocol, Self
 
 from fer_edge.errors import FerError
 from fer_edge.settings.outputs import CsvSettings, JsonlSettings
@@ -208,6 +208,27 @@ class LineFile:
             with contextlib.suppress(OSError):  # the file is given up either way
                 os.close(self._file)
             self._file = None
+
+
+class LineSink:
+    """What the outputs share that write a line to a file or stdout for each result or event."""
+
+    pictures: ClassVar[bool] = False
+    queued: ClassVar[bool] = False
+    interval_s: ClassVar[float] = 0.0
+
+    def __init__(self, lines: Lines) -> None:
+        """Write to a stream or file of lines."""
+        self._lines = lines
+
+    def __enter__(self) -> Self:
+        """Open it. Raises `FerError`."""
+        self._lines.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self._lines.__exit__()
 
 
 def open_lines(settings: JsonlSettings | CsvSettings, head: bytes = b"") -> Lines:

@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import Any
 
 from fer_edge.sinks._events import Event
-from fer_edge.types import Face, Result
+from fer_edge.types import BoardState, Face, Result
 
 PLACES = 4
 
@@ -26,6 +26,7 @@ def of_result(result: Result) -> dict[str, Any]:
             "classify": round(ms.classify, 3),
             "total": round(ms.total, 3),
         },
+        **({} if result.board is None else {"board": _board(result.board)}),
     }
 
 
@@ -49,6 +50,14 @@ def origin(result: Result) -> dict[str, Any]:
         "time": result.time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         # A name in a Linux folder may be any bytes; what is no UTF-8 becomes a question mark.
         "source": result.source.encode(errors="replace").decode(),
+    }
+
+
+def _board(board: BoardState) -> dict[str, Any]:
+    return {
+        "temperature_c": None if board.temperature is None else round(board.temperature, 1),
+        "throttled": None if board.throttled is None else list(board.throttled),
+        "rate": board.rate,
     }
 
 

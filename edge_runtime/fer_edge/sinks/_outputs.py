@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # How long what waits may still be written at the end, seconds.
 _DRAIN_S = 5.0
+# More for one that is in the middle of a write.
+_LAST_S = 0.5
 _NOTHING = object()
 
 
@@ -32,6 +34,15 @@ class _Teller(Protocol):
         ...
 
 
+@runtime_checkable
+class _Watcher(Protocol):
+    """A sink that wants to know whether the camera is there."""
+
+    def camera(self, there: bool) -> None:
+        """Take note; raises what `Sink.write` does."""
+        ...
+
+
 class _Output(Protocol):
     """A sink, and the way to it."""
 
@@ -41,6 +52,9 @@ class _Output(Protocol):
     def losses(self) -> Losses: ...
     def wants(self) -> bool: ...
     def put(self, work: Callable[[], None]) -> None: ...
+    def hanging_s(self) -> float: ...
+    def end(self, within_s: float) -> None: ...
+    def join(self, within_s: float) -> None: ...
 
 
 class Direct:
@@ -69,6 +83,16 @@ class Direct:
         """Do the writing now. Raises `OSError` where stdout cannot be written."""
         _write(work, self.losses)
 
+    def hanging_s(self) -> float:
+        """Nothing of it hangs that the loop does not hang in."""
+        return 0.0
+
+    def end(self, within_s: float) -> None:
+        """Nothing waits here."""
+
+    def join(self, within_s: float) -> None:
+        """Nothing is waited for."""
+
 
 class Queued:
     """Writes in a thread of its own. Handing over never waits; where the queue is full, the oldest is dropped."""
@@ -88,6 +112,7 @@ class Queued:
         self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._due_s = 0.0
         self._ends_s: float | None = None
+        self._began_s: float | None = None
         self._error: Exception | None = None
         # A sink that hangs in a driver or a network must not keep the program from ending: the thread is a daemon.
         self._thread = threading.Thread(target=self._run, name=f"output {losses.output}", daemon=True)
@@ -99,10 +124,11 @@ class Queued:
 
     def __exit__(self, kind: object, *_: object) -> None:
         """Write what waits, for some seconds at most. Raises what the sink raised where nothing else was raised."""
-        self._ends_s = time.monotonic() + _DRAIN_S
-        self._waiting.put(None)
-        self._thread.join(_DRAIN_S + 1.0)
-        left = 0
+        self.end(_DRAIN_S)
+        assert self._ends_s is not None
+        self._thread.join(max(0.0, self._ends_s - time.monotonic()) + _LAST_S)
+        # What hangs in the middle of a write is not there either.
+        left = int(self._began_s is not None)
         while (work := self._pop()) is not _NOTHING:
             left += work is not None
         if left and self._error is None:
@@ -128,13 +154,31 @@ class Queued:
         if full:
             self.losses.add(f"it is too slow, {self._size} wait")
 
+    def hanging_s(self) -> float:
+        """Tell for how long the write at hand has been going on, seconds; 0 where there is none."""
+        began_s = self._began_s
+        return 0.0 if began_s is None else time.monotonic() - began_s
+
+    def end(self, within_s: float) -> None:
+        """Let the thread write what waits, for so many seconds at most from the first call on, and end."""
+        if self._ends_s is None:
+            self._ends_s = time.monotonic() + within_s
+            self._waiting.put(None)
+
+    def join(self, within_s: float) -> None:
+        """Wait until the thread has ended, for so many seconds at most."""
+        self._thread.join(within_s)
+
     def _run(self) -> None:
         while (work := self._next()) is not None:
+            self._began_s = time.monotonic()
             try:
                 _write(work, self.losses)
             except Exception as error:  # handed to the loop, which raises it
                 self._error = error
                 return
+            finally:
+                self._began_s = None
 
     def _next(self) -> Callable[[], None] | None:
         """Wait for something to write; None at the end."""
@@ -175,9 +219,36 @@ class Outputs:
         self._outputs.append(output)
 
     @property
+    def sinks(self) -> list[Sink]:
+        """What the results are written to."""
+        return [output.sink for output in self._outputs]
+
+    @property
     def lost(self) -> dict[str, int]:
         """What was lost so far by name: dropped because the output was too slow, or could not be written."""
         return {output.losses.output: output.losses.count for output in self._outputs}
+
+    def camera(self, there: bool) -> None:
+        """Tell those that want to know whether the camera is there. Raises what `write` does."""
+        for output in self._outputs:
+            if isinstance(output.sink, _Watcher):
+                output.put(partial(output.sink.camera, there))
+
+    def hanging_s(self) -> float:
+        """Tell how long the write that hangs longest has been going on, seconds."""
+        return max((output.hanging_s() for output in self._outputs), default=0.0)
+
+    def end(self, within_s: float = _DRAIN_S) -> None:
+        """Let all write what waits, at the same time, for so many seconds at most; nothing is taken any more."""
+        for output in self._outputs:
+            output.end(within_s)
+
+    def flush(self, within_s: float) -> None:
+        """Do the same and wait for it: for a thread that cannot wait for the loop."""
+        self.end(within_s)
+        until_s = time.monotonic() + within_s
+        for output in self._outputs:
+            output.join(max(0.0, until_s - time.monotonic()))
 
     def write(self, result: Result, frame: Frame | None = None) -> None:
         """Hand over one result. Raises `OSError` where stdout cannot be written."""

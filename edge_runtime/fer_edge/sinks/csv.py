@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any
 
 from fer_edge.settings.outputs import OutputSettings
 from fer_edge.sinks import Context
 from fer_edge.sinks._events import Event
-from fer_edge.sinks._lines import Lines, open_lines
+from fer_edge.sinks._lines import LineSink, open_lines
 from fer_edge.sinks._objects import PLACES, origin, round_distribution
 from fer_edge.types import Frame, Result
 
@@ -20,25 +20,11 @@ _FACE = (*_ORIGIN, "age_ms", "dropped", "track", *_BOX, "expression", "confidenc
 _EVENT = (*_ORIGIN, "event", "track", *_BOX, "expression", "confidence", "was")
 
 
-class CsvSink:
-    """Writes rows; `docs/output.md` describes the columns. A frame without a face has none."""
+class CsvSink(LineSink):
+    """Writes rows; `docs/output.md` describes the columns. A frame without a face has none.
 
-    pictures: ClassVar[bool] = False
-    queued: ClassVar[bool] = False
-    interval_s: ClassVar[float] = 0.0
-
-    def __init__(self, lines: Lines) -> None:
-        """Write to a stream or file of lines, whose head is `head_of_faces` or `head_of_events`."""
-        self._lines = lines
-
-    def __enter__(self) -> Self:
-        """Open it. Raises `FerError`."""
-        self._lines.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
-        self._lines.__exit__()
+    What it writes to begins with `head_of_faces` or `head_of_events`.
+    """
 
     def write(self, result: Result, frame: Frame | None = None) -> None:
         """Write all rows of a frame with one call."""

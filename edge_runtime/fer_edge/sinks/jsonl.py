@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import msgspec
 
 from fer_edge.settings.outputs import OutputSettings
 from fer_edge.sinks import Context
 from fer_edge.sinks._events import Event
-from fer_edge.sinks._lines import Lines, open_lines
+from fer_edge.sinks._lines import Lines, LineSink, open_lines
 from fer_edge.sinks._objects import of_event, of_result
 from fer_edge.types import Frame, Result
 
 
-class JsonlSink:
+class JsonlSink(LineSink):
     """Writes lines for programs; `docs/output.md` describes the fields."""
-
-    pictures: ClassVar[bool] = False
-    queued: ClassVar[bool] = False
-    interval_s: ClassVar[float] = 0.0
 
     def __init__(self, lines: Lines) -> None:
         """Write to a stream or file of lines."""
-        self._lines = lines
+        super().__init__(lines)
         self._encoder = msgspec.json.Encoder()
-
-    def __enter__(self) -> Self:
-        """Open it. Raises `FerError`."""
-        self._lines.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
-        self._lines.__exit__()
 
     def write(self, result: Result, frame: Frame | None = None) -> None:
         """Write one line with one call."""

@@ -24,7 +24,11 @@ _BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.
 
 
 class MetricsSink:
-    """Counts results, and serves the counts."""
+    """Counts results, and serves the counts.
+
+    Attributes:
+        registry: Of the counts.
+    """
 
     pictures: ClassVar[bool] = False
     queued: ClassVar[bool] = True
@@ -41,7 +45,7 @@ class MetricsSink:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
         self._settings = settings
-        registry = self._registry = CollectorRegistry()
+        registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Gauge("fer_edge_info", "Always 1; what runs here.", ["version"], registry=registry).labels(version()).set(1)
         self._frames = Counter("fer_edge_frames", "Frames processed.", ["source"], registry=registry).labels(
@@ -49,6 +53,9 @@ class MetricsSink:
         )
         self._faces = Counter("fer_edge_faces", "Faces in all frames.", ["expression"], registry=registry)
         self._in_view = Gauge("fer_edge_faces_in_view", "Faces in the newest frame.", registry=registry)
+        self._camera = Gauge("fer_edge_camera_up", "1, or 0 while a camera is lost.", registry=registry)
+        self._camera.set(1)
+        self._camera_losses = Counter("fer_edge_camera_losses", "Times that a camera was lost.", registry=registry)
         stages = Histogram(
             "fer_edge_stage_seconds", "What a frame cost.", ["stage"], buckets=_BUCKETS, registry=registry
         )
@@ -56,7 +63,7 @@ class MetricsSink:
         self._age = Histogram(
             "fer_edge_frame_age_seconds", "From capture to result.", buckets=_BUCKETS, registry=registry
         )
-        self._scraped = _Scraped(context, board or Board())
+        self._scraped = Scraped(context, board or Board())
         registry.register(self._scraped)
 
     def __enter__(self) -> Self:
@@ -69,7 +76,7 @@ class MetricsSink:
 
         host, port = self._settings.host, self._settings.port
         try:
-            self._server, self._thread = start_http_server(port, host, self._registry)
+            self._server, self._thread = start_http_server(port, host, self.registry)
         except OSError as error:
             raise FerError(
                 f"cannot serve metrics at {host}:{port}: {error.strerror or error}; choose another metrics.port or "
@@ -95,8 +102,14 @@ class MetricsSink:
         # Last, so that all is there of a frame that is counted.
         self._frames.inc()
 
+    def camera(self, there: bool) -> None:
+        """Take note whether the camera is there."""
+        self._camera.set(there)
+        if not there:
+            self._camera_losses.inc()
 
-class _Scraped:
+
+class Scraped:
     """What is looked up when somebody asks."""
 
     def __init__(self, context: Context, board: Board) -> None:
@@ -105,9 +118,9 @@ class _Scraped:
         self._dropped = 0
         self._seen_s: float | None = None
 
-    def saw(self, result: Result) -> None:
-        """Take note of the newest result."""
-        self._dropped, self._seen_s = result.dropped, time.monotonic()
+    def saw(self, result: Result, seen_s: float | None = None) -> None:
+        """Take note of the newest result, and when it was there by `time.monotonic`; None for now."""
+        self._dropped, self._seen_s = result.dropped, time.monotonic() if seen_s is None else seen_s
 
     def collect(self) -> Iterator[Metric]:
         """Give what there is; what the board does not tell is left out."""

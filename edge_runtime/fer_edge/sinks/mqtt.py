@@ -29,7 +29,7 @@ ONLINE, OFFLINE = "online", "offline"
 
 
 class MqttSink:
-    """Publishes below a prefix: `state` and `availability`, retained, and `event`; `docs/output.md` describes them."""
+    """Publishes below a prefix `state`, `availability` and `camera`, retained, and `event`; see `docs/output.md`."""
 
     pictures: ClassVar[bool] = False
     queued: ClassVar[bool] = True
@@ -55,6 +55,7 @@ class MqttSink:
             version(),
             f"{prefix}/state",
             f"{prefix}/availability",
+            f"{prefix}/camera",
         )
         self._broker = Broker(
             settings,
@@ -66,6 +67,7 @@ class MqttSink:
         )
         self._encoder = msgspec.json.Encoder()
         self._latest: Result | None = None
+        self._camera = ONLINE
 
     def __enter__(self) -> Self:
         """Start to connect, and wait for nothing. Raises `FerError` where the certificates cannot be read."""
@@ -87,6 +89,11 @@ class MqttSink:
         finally:
             self._publish_state(event.result)
 
+    def camera(self, there: bool) -> None:
+        """Publish whether the camera is there. Raises what `write` does."""
+        self._camera = ONLINE if there else OFFLINE
+        self._broker.publish(self._device.camera_topic, self._camera.encode(), retain=True)
+
     def _publish_state(self, result: Result) -> None:
         content = self._encoder.encode(state_of(result))
         try:
@@ -97,6 +104,7 @@ class MqttSink:
     def _greet(self, client: Client) -> None:
         """Publish what comes first on each connection: the newest state among it, in place of all that was missed."""
         client.publish(self._device.availability_topic, ONLINE, 1, retain=True)
+        client.publish(self._device.camera_topic, self._camera, 1, retain=True)
         if self._settings.discovery:
             told = messages(self._device, self._labels(), self._settings.discovery_prefix)
             for topic, content in told.items():

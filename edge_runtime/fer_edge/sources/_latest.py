@@ -47,57 +47,67 @@ def newest_frames(name: str, shoot: Callable[[], Shot], stop: threading.Event, p
             lost: some drivers go on giving the last picture of a camera that was unplugged.
 
     Raises:
-        SourceError: The camera fails, or gives nothing new for `patience_s`.
+        SourceError: The camera fails, or gives nothing new for `patience_s`. It tells what was not taken until then;
+            what a camera that hung gives more than a second later counts for nothing.
     """
-    slot = _Slot(name, _Watched(shoot, patience_s).shoot)
+    slot = _Slot(name, shoot, _Watch(patience_s).look)
     thread = threading.Thread(target=slot.fill, name=f"capture {name}", daemon=True)
     thread.start()
+    lost: SourceError | None = None
     try:
-        waited = 0.0
+        waited, wait_s = 0.0, min(_WAIT_S, patience_s)
         while not stop.is_set():
-            frame = slot.take(_WAIT_S)
+            frame = slot.take(wait_s)
             if frame is not None:
                 waited = 0.0
                 yield frame
-            elif (waited := waited + _WAIT_S) >= patience_s:
-                raise SourceError(f"{name} gave no frame for {patience_s:.0f} s")
+            elif (waited := waited + wait_s) >= patience_s:
+                raise SourceError(f"{name} gave no frame for {patience_s:g} s")
+    except SourceError as error:
+        lost = error
+        raise
     finally:
         slot.end()
         # A camera that hangs in its driver must not keep the program from ending: the thread is a daemon.
         thread.join(timeout=1.0)
+        if lost is not None:
+            lost.dropped = slot.dropped
 
 
-class _Watched:
+def sparse(image: Pixels) -> bytes | None:
+    """Give some pixels of a picture, to tell it from another; None for a plain one, which a covered lens gives too."""
+    some = image[::_SPARSE, ::_SPARSE]
+    return some.tobytes() if some.size and some.min() != some.max() else None
+
+
+class _Watch:
     """Notices a camera that stands still. Real pictures of the same scene differ, if only by noise."""
 
-    def __init__(self, shoot: Callable[[], Shot], patience_s: float) -> None:
-        self._shoot = shoot
+    def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
         self._last: bytes | None = None
         self._since = self._looked = -patience_s
 
-    def shoot(self) -> Shot:
-        shot = self._shoot()
+    def look(self, shot: Shot) -> None:
+        """Look at the next picture. Raises `SourceError` where it has been the same for too long."""
         now = time.monotonic()
         if now - self._looked < self._patience_s / _LOOKS:
-            return shot
+            return
         self._looked = now
-        some = shot.image[::_SPARSE, ::_SPARSE]
-        # A covered lens gives plain black: that is no sign of anything.
-        content = some.tobytes() if some.size and some.min() != some.max() else None
+        content = sparse(shot.image)
         if content is None or content != self._last:
             self._last, self._since = content, now
         elif now - self._since >= self._patience_s:
-            raise SourceError(f"the same picture for {self._patience_s:.0f} s; is it still plugged in?")
-        return shot
+            raise SourceError(f"the same picture for {self._patience_s:g} s; is it still plugged in?")
 
 
 class _Slot:
     """One frame, written by the camera's thread and taken by the loop's."""
 
-    def __init__(self, name: str, shoot: Callable[[], Shot]) -> None:
+    def __init__(self, name: str, shoot: Callable[[], Shot], look: Callable[[Shot], None]) -> None:
         self._name = name
         self._shoot = shoot
+        self._look = look
         self._guard = threading.Lock()
         # Held while there is nothing new. A bare lock wakes the loop sooner than a Condition, which is in Python.
         self._nothing_new = threading.Lock()
@@ -113,26 +123,37 @@ class _Slot:
         while not self._ended:
             try:
                 shot = self._shoot()
+                self._put(shot, index)
+                # Not before: the picture counts whatever it is like, and the loop waits for it.
+                self._look(shot)
             except Exception as error:  # handed to the loop, which raises it
                 self._failure = error
                 self._wake()
                 return
-            now = datetime.now(UTC)
-            with self._guard:
-                self._dropped += self._frame is not None
-                self._frame = Frame(
-                    index=index,
-                    source=self._name,
-                    image=shot.image,
-                    captured_ns=shot.captured_ns,
-                    captured_at=now,
-                    capture_ms=shot.capture_ms,
-                    at_s=shot.captured_ns / 1e9,
-                    dropped=self._dropped,
-                    luma=shot.luma,
-                )
-            self._wake()
             index += 1
+
+    @property
+    def dropped(self) -> int:
+        """Frames that nobody took, with the one in the slot."""
+        with self._guard:
+            return self._dropped + (self._frame is not None)
+
+    def _put(self, shot: Shot, index: int) -> None:
+        now = datetime.now(UTC)
+        with self._guard:
+            self._dropped += self._frame is not None
+            self._frame = Frame(
+                index=index,
+                source=self._name,
+                image=shot.image,
+                captured_ns=shot.captured_ns,
+                captured_at=now,
+                capture_ms=shot.capture_ms,
+                at_s=shot.captured_ns / 1e9,
+                dropped=self._dropped,
+                luma=shot.luma,
+            )
+        self._wake()
 
     def _wake(self) -> None:
         # Only this thread ever releases it, so nobody can in between.

@@ -36,8 +36,8 @@ class AutoSource:
         """
         devices = sorted(_DEVICES.glob("video*"), key=lambda path: (len(path.name), path.name))
         reasons = []
-        cameras: list[Picamera2Source | v4l2.V4l2Source] = [Picamera2Source(0, self._stop, self._settings.picamera2)]
-        cameras += [v4l2.V4l2Source(device, self._stop, self._settings.v4l2) for device in devices]
+        cameras: list[Picamera2Source | v4l2.V4l2Source] = [Picamera2Source(0, self._stop, self._settings)]
+        cameras += [v4l2.V4l2Source(device, self._stop, self._settings) for device in devices]
         for camera in cameras:
             try:
                 self._camera = camera.__enter__()

@@ -25,6 +25,8 @@ def create(place: str, _stop: threading.Event, _settings: SourceSettings) -> Ima
         paths = sorted(path for path in there if path.suffix.lower() in images.SUFFIXES)
     except OSError as error:
         raise SourceError(f"cannot read the folder {place}: {error.strerror or error}") from error
+    except (ValueError, NotImplementedError) as error:  # such as "**" beside other characters
+        raise SourceError(f"{place!r} is no folder and no pattern of files: {error}") from error
     if not paths:
         raise SourceError(f"no image in {place}: looked for files ending in {', '.join(images.SUFFIXES)}")
     return ImageSource(place, paths)

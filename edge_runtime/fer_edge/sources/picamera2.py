@@ -9,12 +9,11 @@ from typing import Any, Self
 
 from fer_edge.errors import SourceError
 from fer_edge.settings import SourceSettings
-from fer_edge.settings.cameras import Picamera2Settings
 from fer_edge.sources import _picamera2
 from fer_edge.sources._latest import Shot, newest_frames
 from fer_edge.types import Frame
 
-_PATIENCE_S = 10.0
+_DIGITS = 4
 
 
 class Picamera2Source:
@@ -22,13 +21,14 @@ class Picamera2Source:
 
     live = True
 
-    def __init__(self, number: int, stop: threading.Event, settings: Picamera2Settings | None = None) -> None:
+    def __init__(self, number: int, stop: threading.Event, settings: SourceSettings | None = None) -> None:
         """Name the camera by its place in picamera2's list, and say how to run it."""
         self.name = f"picamera2:{number}"
         self.skipped: list[str] = []
         self._number = number
         self._stop = stop
-        self._settings = settings or Picamera2Settings()
+        self._patience_s = (settings or SourceSettings()).patience_s
+        self._settings = (settings or SourceSettings()).picamera2
         self._asking = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -88,7 +88,7 @@ class Picamera2Source:
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames until `stop`. Raises `SourceError` where the camera is lost."""
-        return newest_frames(self.name, self._shoot, self._stop, _PATIENCE_S)
+        return newest_frames(self.name, self._shoot, self._stop, self._patience_s)
 
     def _shoot(self) -> Shot:
         with self._asking:
@@ -120,6 +120,6 @@ def create(place: str, stop: threading.Event, settings: SourceSettings) -> Picam
     Raises:
         SourceError: The place is no number.
     """
-    if place and not place.isdecimal():
+    if place and not (place.isdecimal() and len(place) < _DIGITS):
         raise SourceError(f"picamera2:{place} is no camera: give a number, such as picamera2:0")
-    return Picamera2Source(int(place or 0), stop, settings.picamera2)
+    return Picamera2Source(int(place or 0), stop, settings)

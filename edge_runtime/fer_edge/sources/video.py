@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 import cv2
-import numpy as np
 
 from fer_edge.errors import SourceError
 from fer_edge.settings import SourceSettings
+from fer_edge.sources import _ffmpeg
 from fer_edge.sources._moment import Moment
 from fer_edge.types import Frame
 
 _RATE = 30.0
+# Containers of one file. Playlists, which are files as well, would open others, or addresses.
+_OPTIONS = {
+    "format_whitelist": "3g2,3gp,asf,avi,flv,gif,h264,hevc,ivf,m4a,m4v,matroska,mj2,mjpeg,mov,mp4,mpeg,mpegts,"
+    "mpegvideo,mpjpeg,ogg,webm",
+    "protocol_whitelist": "file",
+}
 
 
 class VideoSource:
@@ -33,11 +40,17 @@ class VideoSource:
         """Open the file.
 
         Raises:
-            SourceError: It is no video that can be decoded.
+            SourceError: It is no video that can be decoded, or its frames are too large.
         """
-        self._video = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        with _ffmpeg.options(_OPTIONS):
+            self._video = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
         if not self._video.isOpened():
             raise SourceError(f"{self._path} is not a video or image that can be decoded")
+        try:
+            _ffmpeg.check_size(str(self._path), self._video)
+        except SourceError:
+            self._video.release()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -48,17 +61,21 @@ class VideoSource:
         """Yield the frames.
 
         Raises:
-            SourceError: There is none.
+            SourceError: There is none, or one is too large.
         """
         index = 0
         # What tells no rate, such as a stream of pictures, is taken for a camera's.
-        rate = self._video.get(cv2.CAP_PROP_FPS) or _RATE
+        rate = self._video.get(cv2.CAP_PROP_FPS)
+        rate = rate if 0 < rate < math.inf else _RATE
         while True:
             moment = Moment()
-            good, image = self._video.read()
+            try:
+                good, image = self._video.read()
+            except cv2.error as error:  # such as too little memory for a frame
+                raise SourceError(f"{self._path} cannot be decoded: {error.err or error}") from error
             if not good:
                 break
-            yield moment.frame(index, self.name, np.asarray(image, np.uint8), index / rate)
+            yield moment.frame(index, self.name, _ffmpeg.as_frame(str(self._path), image), index / rate)
             index += 1
         if not index:
             raise SourceError(f"{self._path} holds no frame that can be decoded")

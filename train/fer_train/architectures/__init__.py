@@ -54,6 +54,16 @@ def build(name: str, plan: Plan) -> Any:
         UsageError: The name is not known, or the plan cannot be built.
         FerError: Weights cannot be downloaded.
     """
+    check(name, plan)
+    return REGISTRY.load(name).build(plan)
+
+
+def check(name: str, plan: Plan) -> None:
+    """Find out whether a network can be built, but for what its weights say.
+
+    Raises:
+        UsageError: The name is not known, or the plan cannot be built.
+    """
     module = REGISTRY.load(name)
     if plan.input_size < module.SMALLEST_INPUT:
         raise UsageError(f"{name} needs an input of at least {module.SMALLEST_INPUT} pixels, not {plan.input_size}")
@@ -61,7 +71,6 @@ def build(name: str, plan: Plan) -> Any:
         raise UsageError(f"{name} takes {' or '.join(map(str, module.CHANNELS))} channels, not {plan.channels}")
     if plan.weights != "none" and not hasattr(module, "BACKBONE_END"):
         raise UsageError(f"{name} has no backbone to load weights into: leave out --weights")
-    return module.build(plan)
 
 
 def backbone_end(name: str) -> str:

@@ -10,7 +10,7 @@ import click
 from fer_edge.command import Command, FiniteRange
 from fer_train.commands import fitting
 from fer_train.commands.fit_options import fit_options
-from fer_train.settings import Distillation
+from fer_train.settings import TEACHER_VIEWS, Distillation
 
 
 @click.command(cls=Command)
@@ -36,8 +36,17 @@ from fer_train.settings import Distillation
     type=FiniteRange(0, 1),
     help="Weight of the teachers' answers in the loss; the labels have the rest.",
 )
+@click.option(
+    "--teacher-view",
+    default="same",
+    show_default=True,
+    type=click.Choice(TEACHER_VIEWS),
+    help="same: teachers judge what the student sees; clean: the faces as they are, once, which is faster.",
+)
 @fit_options
-def distil(teachers: tuple[Path, ...], temperature: float, teacher_share: float, **given: Any) -> None:
+def distil(
+    teachers: tuple[Path, ...], temperature: float, teacher_share: float, teacher_view: str, **given: Any
+) -> None:
     """Train a student on the answers of teachers, mixed with the labels."""
     from fer_train.run_folder import RunFolder
 
@@ -45,4 +54,5 @@ def distil(teachers: tuple[Path, ...], temperature: float, teacher_share: float,
         RunFolder(teacher)
     names = tuple(map(str, teachers))
     found = fitting.load(given)
-    fitting.train(given, found, Distillation(teachers=names, temperature=temperature, share=teacher_share))
+    wanted = Distillation(teachers=names, temperature=temperature, share=teacher_share, view=teacher_view)
+    fitting.train(given, found, wanted)

@@ -65,6 +65,11 @@ _OPTIONS = (
         help="Where the backbone starts from; imagenet is downloaded.",
     ),
     click.option(
+        "--start-from",
+        metavar="RUN",
+        help="Run folder of the same architecture: its weights, head and all, are where the training starts.",
+    ),
+    click.option(
         "--head",
         default=",".join(map(str, _DEFAULTS["head"])),
         show_default=True,
@@ -82,8 +87,9 @@ _OPTIONS = (
     _setting(
         "--augment",
         click.Choice(settings.AUGMENTATIONS),
-        "light: mirror, rotate, zoom, shift a little; standard: more, with brightness and contrast; strong: with "
-        "noise, random erasing, mixup and CutMix too.",
+        "light: mirror, rotate, zoom, shift a little; standard: more, with brightness and contrast; camera: with "
+        "erasing, blur, few pixels, little light, noise and JPEG too; strong: with noise, random erasing, mixup and "
+        "CutMix.",
     ),
     _setting(
         "--balance",
@@ -113,6 +119,12 @@ _OPTIONS = (
         "--fine-tune-learning-rate",
         FiniteRange(0, 10, min_open=True),
         "Afterwards.  [default: the same as before]",
+    ),
+    click.option(
+        "--calibrate/--no-calibrate",
+        default=_DEFAULTS["calibrate"],
+        show_default=True,
+        help="At the end, divide the scores by a temperature that makes confidence mean what it says.",
     ),
     click.option("--mixed-precision", is_flag=True, help="Multiply in bfloat16, where the processor has it."),
     _setting("--seed", click.IntRange(0, 2**31 - 2000), "Of weights, order, augmentation and dropout."),

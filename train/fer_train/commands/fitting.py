@@ -95,10 +95,11 @@ def train(given: dict[str, Any], found: datasets.Dataset, distillation: Distilla
 
 
 def _tell(info: Any, folder: Path) -> None:
-    from fer_train import card
+    from fer_train import calibrating, card
 
     click.echo(f"best epoch {info.best_epoch} of {len(info.epochs)}: {info.accuracy}")
     for label, recall in info.recalls.items():
         click.echo(f"  {label:10} " + ("no image" if recall is None else f"recall {100 * recall:5.1f} %"))
     click.echo(card.overfitting(info))
+    click.echo(calibrating.sentence(info.confidence))
     click.echo(f"wrote {folder} ({info.parameters:,} parameters, {info.seconds:.0f} s)")

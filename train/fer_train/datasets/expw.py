@@ -30,6 +30,8 @@ MARGIN = 0.1
 SLACK = 2
 _FOLDERS = ("image/origin", "image", "origin")
 _FIELDS = 8
+# Of a number of pixels, with its sign.
+_DIGITS = 8
 
 
 class _Face(NamedTuple):
@@ -103,11 +105,15 @@ def _parse(line: int, fields: list[str]) -> tuple[str, _Face]:
     if len(fields) != _FIELDS:
         raise ValueError(f"{len(fields)} fields, expected {_FIELDS}; is the file cut off?")
     name, _, *edges, confidence, expression = fields
+    if Path(name).is_absolute() or ".." in Path(name).parts or not name.isprintable():
+        raise ValueError(f"the photo {name[:80]!r} does not lie in the folder of the photos")
     try:
+        if max(map(len, edges)) > _DIGITS:
+            raise ValueError
         top, left, right, bottom = map(int, edges)
         float(confidence)
     except ValueError:
-        raise ValueError(f"{' '.join(fields[2:7])!r} are no box in whole pixels and its confidence") from None
+        raise ValueError(f"{' '.join(fields[2:7])[:80]!r} are no box in whole pixels and its confidence") from None
     if expression not in map(str, range(len(EXPRESSIONS))):
         raise ValueError(f"the expression is {expression[:40]!r}, expected 0 to {len(EXPRESSIONS) - 1}")
     return name, _Face(line, Box(left, top, right - left, bottom - top), int(expression))

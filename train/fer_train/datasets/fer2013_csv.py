@@ -17,11 +17,13 @@ from fer_edge.labels import EXPRESSIONS
 from fer_edge.preprocessing import Pixels
 from fer_train.datasets import ferplus
 from fer_train.datasets.dataset import Dataset, Split
+from fer_train.datasets.lines import whole_lines
 
 NAME = "FER2013"
 SIDE = 48
 SPLIT_OF_USAGE = {"Training": "train", "PublicTest": "public", "PrivateTest": "private"}
 _COLUMNS = ("emotion", "pixels", "Usage")
+_DIGITS = 20
 
 
 def read(path: Path, *, votes: ferplus.FerPlus = "none") -> Dataset:
@@ -38,7 +40,7 @@ def read(path: Path, *, votes: ferplus.FerPlus = "none") -> Dataset:
     rows: list[tuple[str, int, Pixels]] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows.extend(_rows(path, file))
+            rows.extend(_rows(path, whole_lines(path, file)))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -89,7 +91,7 @@ def _usage(text: str) -> str:
 
 
 def _label(text: str) -> int:
-    label = int(text) if text.strip().isdecimal() else -1
+    label = int(text) if text.strip().isdecimal() and len(text) < _DIGITS else -1
     if not 0 <= label < len(EXPRESSIONS):
         raise ValueError(f"the emotion is {text[:40]!r}, expected 0 to {len(EXPRESSIONS) - 1}")
     return label
@@ -102,5 +104,5 @@ def _face(text: str) -> Pixels:
     try:
         return np.frombuffer(bytes(map(int, words)), np.uint8).reshape(SIDE, SIDE)
     except ValueError:
-        wrong = next(word for word in words if not (word.isdecimal() and int(word) < 256))
+        wrong = next(word for word in words if not (word.isdecimal() and len(word) < _DIGITS and int(word) < 256))
         raise ValueError(f"the pixel {wrong[:40]!r} is no whole number from 0 to 255") from None

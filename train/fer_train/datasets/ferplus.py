@@ -18,6 +18,7 @@ import numpy.typing as npt
 from fer_edge import files
 from fer_edge.errors import DataError, UsageError
 from fer_edge.labels import EXPRESSIONS
+from fer_train.datasets.lines import whole_lines
 
 FerPlus = Literal["none", "majority", "soft"]
 VOTES_FILE = "fer2013new.csv"
@@ -65,7 +66,7 @@ def read_votes(path: Path, usages: Sequence[str]) -> npt.NDArray[np.int64]:
     votes: list[list[int]] = []
     try:
         with votes_path.open(newline="", encoding="utf-8-sig") as file:
-            for line, usage, row in _rows(votes_path, file):
+            for line, usage, row in _rows(votes_path, whole_lines(votes_path, file)):
                 if len(votes) < len(usages) and usage != usages[len(votes)]:
                     raise DataError(
                         f"{votes_path} line {line}: the Usage is {usage[:40]!r}, that of row {len(votes) + 1} of "

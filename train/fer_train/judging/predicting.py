@@ -116,9 +116,6 @@ def _by_keras(model: OpenModel, split: Split, step: Callable[[int], None]) -> np
     from fer_train import pipeline
 
     network, spec = RunFolder(model.path).model(), model.input
-    expected = (spec.height, spec.width, spec.channels), len(model.labels)
-    if (network.input_shape[1:], network.output_shape[-1]) != expected:
-        raise FerError(f"{model.path}: the model's input or output contradicts its run.json; train again")
     rows = []
     with pipeline.data_errors():
         for inputs, *_ in pipeline.batches(split, spec, BATCH_SIZE):
