@@ -105,28 +105,28 @@ def test_a_loss_that_is_lost_later_keeps_the_checkpoint(
 
 
 @pytest.mark.parametrize(
-    ("layer", "reason"),
+    ("moment", "reason"),
     [
-        (-2, "the loss is not finite in step 1 of epoch 1"),
-        # The activation behind the first convolution makes numbers of what is none, and the loss is finite.
-        (1, "the weights are not finite after epoch 1"),
+        ("on_epoch_begin", "the loss is not finite in step 1 of epoch 1"),
+        # A loss may look good all the same: some processors' ReLU swallows what is no number.
+        ("on_epoch_end", "the weights are not finite after epoch 1"),
     ],
 )
 def test_a_training_that_is_lost_at_once_leaves_nothing(
-    layer: int,
+    moment: str,
     reason: str,
     mini_csv: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     the_error: Callable[[Result], str],
 ) -> None:
-    begin = callbacks.Reseed.on_epoch_begin
+    real = getattr(callbacks.Reseed, moment)
 
     def explode(self: callbacks.Reseed, epoch: int, logs: Any = None) -> None:
-        begin(self, epoch, logs)
-        spoil(self.model.layers[layer])
+        real(self, epoch, logs)
+        spoil(self.model.get_layer("scores"))
 
-    monkeypatch.setattr(callbacks.Reseed, "on_epoch_begin", explode)
+    monkeypatch.setattr(callbacks.Reseed, moment, explode)
     result = fit("--data", mini_csv, *SMALL, "--out", tmp_path / "run")
     assert (result.exit_code, the_error(result)) == (1, f"{reason}: lower --learning-rate")
     assert not list(tmp_path.iterdir())
