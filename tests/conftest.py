@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fer_edge.labels import EXPRESSIONS
+from once import Said, once
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -117,13 +118,15 @@ def mini_faces(shared_data: Callable[[str], Path]) -> dict[str, tuple[Any, Any]]
 @pytest.fixture(scope="session")
 def mini_csv(mini_faces: dict[str, tuple[Any, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give those faces as Kaggle's CSV."""
-    lines = ["emotion,pixels,Usage"]
-    for split, usage in (("train", "Training"), ("public", "PublicTest")):
-        for face, label in zip(*mini_faces[split], strict=True):
-            lines.append(f"{label},{' '.join(map(str, face.ravel().tolist()))},{usage}")
-    path = tmp_path_factory.mktemp("csv") / "fer2013.csv"
-    path.write_text("\n".join(lines) + "\n")
-    return path
+
+    def make(folder: Path) -> None:
+        lines = ["emotion,pixels,Usage"]
+        for split, usage in (("train", "Training"), ("public", "PublicTest")):
+            for face, label in zip(*mini_faces[split], strict=True):
+                lines.append(f"{label},{' '.join(map(str, face.ravel().tolist()))},{usage}")
+        (folder / "fer2013.csv").write_text("\n".join(lines) + "\n")
+
+    return once(tmp_path_factory, "csv", make)[0] / "fer2013.csv"
 
 
 @pytest.fixture(scope="session")
@@ -193,12 +196,13 @@ def tiny_run(mini_csv: Path, imagenet_weights: Path, tmp_path_factory: pytest.Te
     """Train the smallest real model once: runs/tiny, by `fer-train fit`."""
     from fer_train.cli import main
 
-    path = tmp_path_factory.mktemp("work") / "runs" / "tiny"
     settings = ["--input-size", "32", "--alpha", "0.35", "--epochs", "2", "--batch-size", "16", "--seed", "5"]
-    arguments = ["fit", "--data", str(mini_csv), "--weights", str(imagenet_weights), *settings, "--out", str(path)]
-    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return path
+    arguments = ["fit", "--data", str(mini_csv), "--weights", str(imagenet_weights), *settings, "--out"]
+
+    def make(folder: Path) -> None:
+        _succeed(main, [*arguments, str(folder / "runs" / "tiny")])
+
+    return once(tmp_path_factory, "work", make)[0] / "runs" / "tiny"
 
 
 @pytest.fixture(scope="session")
@@ -209,50 +213,58 @@ def plain_run(mini_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     from fer_train.cli import main
 
-    path = tmp_path_factory.mktemp("plain") / "runs" / "plain"
     small = ["--arch", "cnn-1", "--input-size", "16", "--epochs", "2", "--dropout", "0.1", "--augment", "strong"]
     other = ["--optimizer", "sgd", "--schedule", "plateau", "--monitor", "loss", "--patience", "1"]
-    arguments = ["fit", "--data", str(mini_csv), *small, *other, "--balance", "class-weight", "--out", str(path)]
-    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return path
+    arguments = ["fit", "--data", str(mini_csv), *small, *other, "--balance", "class-weight", "--out"]
+
+    def make(folder: Path) -> None:
+        _succeed(main, [*arguments, str(folder / "runs" / "plain")])
+
+    return once(tmp_path_factory, "plain", make)[0] / "runs" / "plain"
 
 
 @pytest.fixture(scope="session")
-def int8_conversion(tiny_run: Path) -> Result:
+def int8_conversion(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Said:
     """Convert with `fer-convert` and no recipe, beside an older run: models/tiny-int8.tflite."""
     from fer_convert.cli import main
 
-    older = tiny_run.with_name("older")
-    shutil.copytree(tiny_run, older)
-    os.utime(older / "run.json", (0, 0))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tiny_run.parents[1])
-        # The model is hardly trained, and 84 faces judge it: a point more or less says nothing.
-        result = CliRunner().invoke(main, ["--max-drop", "100"], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result
+    def make(folder: Path) -> Said:
+        for name in ("older", "tiny"):
+            shutil.copytree(tiny_run, folder / "runs" / name)
+        os.utime(folder / "runs" / "older" / "run.json", (0, 0))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            # The model is hardly trained, and 84 faces judge it: a point more or less says nothing.
+            return _succeed(main, ["--max-drop", "100"])
+
+    return once(tmp_path_factory, "int8", make)[1]
 
 
 @pytest.fixture(scope="session")
-def fp32_conversion(tiny_run: Path) -> Result:
+def fp32_conversion(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Said:
     """Convert with `fer-convert RUN --fp32`: float/tiny-fp32.tflite."""
     from fer_convert.cli import main
 
-    out = tiny_run.parents[1] / "float"
-    result = CliRunner().invoke(main, [str(tiny_run), "--fp32", "--out", str(out)], catch_exceptions=False)
+    def make(folder: Path) -> Said:
+        return _succeed(main, [str(tiny_run), "--fp32", "--out", str(folder)])
+
+    return once(tmp_path_factory, "float", make)[1]
+
+
+def _succeed(command: Any, arguments: list[str]) -> Said:
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result
+    return Said(result.stdout, result.stderr)
 
 
 @pytest.fixture(scope="session")
-def tiny_int8(tiny_run: Path, int8_conversion: Result) -> Path:
-    return tiny_run.parents[1] / "models" / "tiny-int8.tflite"
+def tiny_int8(tiny_run: Path, int8_conversion: Said) -> Path:
+    return tiny_run.parents[2] / "int8" / "models" / "tiny-int8.tflite"
 
 
 @pytest.fixture(scope="session")
-def tiny_fp32(tiny_run: Path, fp32_conversion: Result) -> Path:
-    return tiny_run.parents[1] / "float" / "tiny-fp32.tflite"
+def tiny_fp32(tiny_run: Path, fp32_conversion: Said) -> Path:
+    return tiny_run.parents[2] / "float" / "tiny-fp32.tflite"
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,7 @@ def reports(
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_what_a_calibrated_model_becomes_is_calibrated(
     recipe: str, reports: dict[tuple[str, str], dict[str, Any]]

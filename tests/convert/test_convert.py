@@ -28,6 +28,7 @@ from fer_edge.metadata import ModelMetadata
 from fer_train import fitting
 from fer_train.callbacks import NonFiniteLossError
 from fer_train.run_folder import RunFolder
+from once import Said
 
 
 def convert(*arguments: object) -> Result:
@@ -83,7 +84,7 @@ def converted(recipe: str, request: pytest.FixtureRequest) -> Path:
     return path
 
 
-def test_without_a_run_the_newest_becomes_int8(int8_conversion: Result, tiny_int8: Path) -> None:
+def test_without_a_run_the_newest_becomes_int8(int8_conversion: Said, tiny_int8: Path) -> None:
     # An older run stands beside it.
     assert sorted(path.name for path in tiny_int8.parent.iterdir()) == ["tiny-int8.json", "tiny-int8.tflite"]
     assert "converting runs/tiny" in int8_conversion.stderr
@@ -94,7 +95,7 @@ def test_without_a_run_the_newest_becomes_int8(int8_conversion: Result, tiny_int
     assert int8_conversion.stdout.endswith(f"on 84 held-out faces (public); the float model has {measured} %\n")
 
 
-def test_a_named_run_becomes_what_was_asked_for(fp32_conversion: Result, tiny_fp32: Path) -> None:
+def test_a_named_run_becomes_what_was_asked_for(fp32_conversion: Said, tiny_fp32: Path) -> None:
     assert sorted(path.name for path in tiny_fp32.parent.iterdir()) == ["tiny-fp32.json", "tiny-fp32.tflite"]
     assert "tiny-fp32.tflite" in fp32_conversion.stdout
 

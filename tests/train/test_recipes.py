@@ -86,6 +86,7 @@ def made(repository: Path, mini_csv: Path, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
+@pytest.mark.slow
 def test_one_command_trains_both_and_converts_the_last(made: Path) -> None:
     teacher, student = (RunFolder(made / "runs" / "small" / name).info for name in ("teacher", "small"))
     assert (teacher.settings.distillation, teacher.settings.input_size, teacher.settings.seed) == (None, 24, 3)
