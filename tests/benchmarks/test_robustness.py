@@ -15,6 +15,13 @@ from fer_bench import corruptions, results, robustness, statistics
 from fer_bench.corruptions import CORRUPTIONS
 from fer_edge import evaluation
 from fer_edge.classifier import Classifier
+from fer_edge.models import shipped_model
+
+
+@pytest.fixture(scope="module")
+def model_path() -> Path:
+    """Give the shipped model that corruptions cost more, which a few faces show."""
+    return shipped_model("nano-int8")
 
 
 @pytest.fixture(scope="module")

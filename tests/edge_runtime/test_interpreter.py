@@ -299,14 +299,14 @@ def test_the_graph_of_the_shipped_model(shipped_model_path: Path) -> None:
     assert [node.index for node in graph.nodes] == list(range(67))
     (given,), (said,) = graph.inputs, graph.outputs
     assert (graph.nodes[0].inputs[0], graph.nodes[-1].outputs) == (given, (said,))
-    assert (graph.tensors[given].shape, graph.tensors[said].shape) == ((1, 96, 96, 3), (1, 7))
+    assert (graph.tensors[given].shape, graph.tensors[said].shape) == ((1, 64, 64, 3), (1, 7))
     assert graph.tensors[given].dtype == np.int8
     # MobileNetV2 has 300 million at 224 x 224 without its last layer (Sandler et al. 2018, arXiv:1801.04381).
     counted = sum(map(graph.multiply_accumulates, graph.nodes))
-    assert counted == 55_181_632
-    assert counted == pytest.approx(300e6 * (96 / 224) ** 2, rel=0.01)
-    # The widest place: 48 x 48 of 96 channels beside what becomes of them, 24 x 24.
-    assert graph.arena_bytes == 48 * 48 * 96 + 24 * 24 * 96
+    assert counted == 24_620_992
+    assert counted == pytest.approx(300e6 * (64 / 224) ** 2, rel=0.01)
+    # The widest place: 32 x 32 of 96 channels beside what becomes of them, 16 x 16.
+    assert graph.arena_bytes == 32 * 32 * 96 + 16 * 16 * 96
 
 
 def test_which_operators_a_delegate_runs(shipped_model_path: Path) -> None:
