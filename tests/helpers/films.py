@@ -31,6 +31,16 @@ def write_y4m(path: Path, frames: Sequence[Picture], rate: int = 30) -> None:
             file.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420).tobytes())
 
 
+def fake_camera(path: Path, frames: Sequence[Picture], rate: int) -> tuple[str, ...]:
+    """Write a film, and give the flags by which Chromium's camera films it and asks nobody."""
+    write_y4m(path, frames, rate)
+    return (
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={path}",
+    )
+
+
 def nearest(picture: Picture, frames: Sequence[Picture]) -> tuple[int, float]:
     """Give the number of the frame that a picture resembles most, and the mean difference of their values."""
     shrunk = cv2.resize(picture, (160, 90), interpolation=cv2.INTER_AREA).astype(np.int16)

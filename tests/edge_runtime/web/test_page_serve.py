@@ -23,7 +23,7 @@ from browsing import (
     wait_in,
 )
 from filmed import Film
-from films import nearest, write_y4m
+from films import fake_camera, nearest
 
 pytest.importorskip("aiohttp", reason="needs the extra web")
 
@@ -37,12 +37,7 @@ def film(shared_data: Callable[[str], Path], shipped_model_path: Path) -> Film:
 def filming(start_chromium: Callable[..., Any], film: Film, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Give a browser whose camera films him."""
     path = tmp_path_factory.mktemp("film") / "face.y4m"
-    write_y4m(path, film.frames, rate=15)
-    return start_chromium(
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={path}",
-    )
+    return start_chromium(*fake_camera(path, film.frames, rate=15))
 
 
 @pytest.fixture(scope="module")

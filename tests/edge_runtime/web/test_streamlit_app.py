@@ -22,7 +22,7 @@ import pytest
 
 from browsing import complaints, open_page, wait_in
 from filmed import Film
-from films import nearest, write_y4m
+from films import fake_camera, nearest
 from waiting import LONG_S, wait_until
 
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
@@ -64,12 +64,7 @@ def film(shared_data: Callable[[str], Path], shipped_model_path: Path) -> Film:
 @pytest.fixture(scope="module")
 def filming(start_chromium: Callable[..., Any], film: Film, tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("film") / "face.y4m"
-    write_y4m(path, film.frames, rate=10)
-    return start_chromium(
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={path}",
-    )
+    return start_chromium(*fake_camera(path, film.frames, rate=10))
 
 
 # The picture that a video element shows at this moment.
