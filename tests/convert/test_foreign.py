@@ -233,7 +233,7 @@ def not_finite(path: Path) -> None:
         ("a.h5", lambda path: path.write_text("no model"), "is not a Keras file, or is damaged: "),
         ("a.keras", cut_off, "is not a Keras file, or is damaged: "),
         ("a.h5", weights_only, "cannot be loaded by Keras 2: No model config found"),
-        ("a.h5", a_lambda, "cannot be loaded by Keras 2: its Lambda layer lambda_"),
+        ("a.h5", a_lambda, "cannot be loaded by Keras 2: its Lambda layer lambda"),
         ("a.keras", a_layer_of_their_own, "cannot be loaded by Keras 2: "),
         ("a.keras", of_a_later_keras, "was written by Keras 3, which cannot read it here: "),
         ("a.keras", lambda path: simple(outputs=2).save(path), "has 1 inputs and 2 outputs"),

@@ -45,7 +45,7 @@ def test_it_tells_what_the_interpreter_tells(shipped_model_path: Path) -> None:
         assert layer["weight_bytes"] == np.prod(layer["weight"])
         assert tuple(layer["weight"]) in constants
     first = convolutions[0]
-    assert (first["weight"], first["output"], first["version"]) == ([32, 3, 3, 3], [1, 48, 48, 32], 3)
+    assert (first["weight"], first["output"], first["version"]) == ([32, 3, 3, 3], [1, 32, 32, 32], 3)
     stem = constants[32, 3, 3, 3]()
     assert first["zeros"] == pytest.approx(float(np.mean(stem == 0)))
     assert found["bytes"] == shipped_model_path.stat().st_size
