@@ -204,11 +204,12 @@ def test_the_timeline_can_be_read_and_heard(opened: Any) -> None:
     assert list(shares()) == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
     # The film is played again and again, both expressions in it.
     wait_in(opened, lambda: min(shares()["neutral"], shares()["happy"]) > 0, "both expressions in the table")
-    # The right end, which is now, is drawn.
-    drawn = opened.locator("#timeline").screenshot()
-    picture = cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)
-    lane = picture[125:138, -20:]
-    assert lane.min() < 120
+
+    def drawn() -> bool:
+        picture = cv2.imdecode(np.frombuffer(opened.locator("#timeline").screenshot(), np.uint8), cv2.IMREAD_COLOR)
+        return bool(picture[125:138, -20:].min() < 120)
+
+    wait_in(opened, drawn, "the right end, which is now")
 
 
 def test_a_lost_connection_comes_back_by_itself(camera: NetworkCamera, chromium: Any, film: Film) -> None:
