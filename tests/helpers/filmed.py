@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from browsing import drawn_box, picture_and_words, wait_in
 from fer_edge import Classifier, open_detector, open_source
 from fer_edge.box import Box
@@ -31,12 +33,15 @@ class Film:
     expressions: list[str]
 
     @classmethod
-    def read(cls, path: Path, model: Path) -> Film:
-        """Run the loop over a film of one face."""
+    def read(cls, path: Path, model: Path, rate: float) -> Film:
+        """Run the loop over a film of one face, played at the rate, frames a second, that the test's camera has.
+
+        What is smoothed over time changes at another frame where the film is played slower.
+        """
         loop, boxes, expressions = Loop(open_detector("haar"), Classifier.load(model)), [], []
         with open_source(str(path)) as source:
             for frame in source:
-                (face,) = loop.process(frame).faces
+                (face,) = loop.process(replace(frame, at_s=frame.index / rate)).faces
                 boxes.append(face.box)
                 expressions.append(face.expression)
         return cls(read_film(path), boxes, expressions)

@@ -30,15 +30,18 @@ pytest.importorskip("aiohttp", reason="needs the extra web")
 PARAMS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 
 
+# Frames a second of the film: he smiles for half a second only, and what is shorter than that is not read out.
+_RATE = 15
+
+
 @pytest.fixture(scope="module")
 def film(shared_data: Callable[[str], Path], shipped_model_path: Path) -> Film:
-    return Film.read(shared_data("video/single_face.mp4"), shipped_model_path)
+    return Film.read(shared_data("video/single_face.mp4"), shipped_model_path, _RATE)
 
 
 @pytest.fixture(scope="module")
 def camera(film: Film) -> Iterator[NetworkCamera]:
-    # Slowly: he smiles for half a second only, and what is shorter than that is not read out.
-    with NetworkCamera(*film.frames, rate=15) as camera:
+    with NetworkCamera(*film.frames, rate=_RATE) as camera:
         yield camera
 
 

@@ -28,16 +28,20 @@ from films import fake_camera, nearest
 pytest.importorskip("aiohttp", reason="needs the extra web")
 
 
+# Frames a second of the film: what the loop and a browser on the same machine keep up with.
+_RATE = 15
+
+
 @pytest.fixture(scope="module")
 def film(shared_data: Callable[[str], Path], shipped_model_path: Path) -> Film:
-    return Film.read(shared_data("video/single_face.mp4"), shipped_model_path)
+    return Film.read(shared_data("video/single_face.mp4"), shipped_model_path, _RATE)
 
 
 @pytest.fixture(scope="module")
 def filming(start_chromium: Callable[..., Any], film: Film, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Give a browser whose camera films him."""
     path = tmp_path_factory.mktemp("film") / "face.y4m"
-    return start_chromium(*fake_camera(path, film.frames, rate=15))
+    return start_chromium(*fake_camera(path, film.frames, rate=_RATE))
 
 
 @pytest.fixture(scope="module")

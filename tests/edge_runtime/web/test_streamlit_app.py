@@ -56,15 +56,19 @@ def app(repository: Path) -> Iterator[str]:
     assert "Traceback" not in "".join(told), "".join(told)
 
 
+# Frames a second of the film: what the loop and a browser on the same machine keep up with.
+_RATE = 10
+
+
 @pytest.fixture(scope="module")
 def film(shared_data: Callable[[str], Path], shipped_model_path: Path) -> Film:
-    return Film.read(shared_data("video/single_face.mp4"), shipped_model_path)
+    return Film.read(shared_data("video/single_face.mp4"), shipped_model_path, _RATE)
 
 
 @pytest.fixture(scope="module")
 def filming(start_chromium: Callable[..., Any], film: Film, tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("film") / "face.y4m"
-    return start_chromium(*fake_camera(path, film.frames, rate=10))
+    return start_chromium(*fake_camera(path, film.frames, rate=_RATE))
 
 
 # The picture that a video element shows at this moment.
