@@ -163,13 +163,32 @@ hidden => {
 """
 
 
-def test_a_hidden_page_takes_no_pictures_but_goes_on(opened: Any) -> None:
+# The next picture is not decoded before it is told so.
+HOLD = """
+() => {
+  const decode = createImageBitmap, held = new Promise(resolve => { window.release = resolve; });
+  window.createImageBitmap = async (...all) => {
+    window.decoding = true;
+    await held;
+    return decode(...all);
+  };
+}
+"""
+
+
+@pytest.mark.parametrize("decoding", [False, True])
+def test_a_hidden_page_takes_no_pictures_but_goes_on(opened: Any, decoding: bool) -> None:
     received: list[str | bytes] = []
     tab = opened.context.new_page()
     tab.on("websocket", lambda socket: socket.on("framereceived", lambda one: received.append(one)))
     tab.goto(opened.url)
     tab.wait_for_selector(".face")
+    if decoding:
+        tab.evaluate(HOLD)
+        wait_in(tab, lambda: tab.evaluate("window.decoding"), "a picture to be decoded")
     tab.evaluate(HIDE, True)
+    if decoding:
+        tab.evaluate("release()")
     tab.wait_for_timeout(500)
     del received[:]
     wait_in(tab, lambda: len(received) >= 3, "states")

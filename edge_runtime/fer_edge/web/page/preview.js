@@ -33,9 +33,10 @@ export function preview(view) {
       const its = state;
       if (resting()) return;
       const image = await createImageBitmap(content);
-      // Asked for before this one is drawn, else the way there and back would be lost each time.
-      connection.send("next");
+      // Who began to rest while this one was decoded has said so: "next" would take that back.
       if (!resting()) {
+        // Asked for before this one is drawn, else the way there and back would be lost each time.
+        connection.send("next");
         view.name(its);
         view.show(image, its);
       }
